@@ -1,0 +1,35 @@
+"""Hybrid process models: write once, simulate, calibrate, optimize, deploy."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from twin.lazy import jnp as jnp
+
+__version__ = "0.1.0"
+
+# Public name -> module; loaded at first use, so that `import twin` costs nothing.
+_PUBLIC = {
+    **dict.fromkeys(("TwinError", "SpecError", "UnitError", "DataError", "LoweringError", "ConvergenceError",
+                     "StorageError", "MissingExtraError"), "twin.errors"),
+    "Status": "twin.status",
+    **dict.fromkeys(("state", "algebraic", "input", "disturbance", "output", "parameter", "static", "Signal"), "twin.signals"),
+    "Module": "twin.module",
+    "term": "twin.terms",
+    **dict.fromkeys(("DynamicModel", "SteadyModel"), "twin.model"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        home = _PUBLIC[name]
+    except KeyError:
+        raise AttributeError(f"module 'twin' has no attribute '{name}'") from None
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

@@ -1,0 +1,61 @@
+"""Terms: named constitutive relations of a model, the only places that a learned correction may change."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+
+class term:  # noqa: N801 - used as a decorator
+    """Mark a method as a named constitutive relation of named quantities, elementwise in its arguments.
+
+    Parameters
+    ----------
+    unit
+        Unit of the value.
+    lower, upper
+        Physical limits of the value, in `unit`.
+    vanishes_with
+        Arguments at whose zero the value must be zero.
+    """
+
+    def __init__(self, unit: str, *, lower: float = 0.0, upper: float = math.inf, vanishes_with: tuple[str, ...] = ()) -> None:
+        self.unit, self.lower, self.upper, self.vanishes_with = unit, lower, upper, vanishes_with
+        self.name = ""
+
+    def __call__(self, function: Callable[..., Any]) -> term:
+        self.function, self.__doc__ = function, function.__doc__
+        self.signature = inspect.signature(function)
+        self.arguments = tuple(self.signature.parameters)[1:]
+        for name in self.vanishes_with:
+            if name not in self.arguments:
+                raise TypeError(f"Term '{function.__name__}' vanishes with '{name}', which is not among its arguments "
+                                f"({', '.join(self.arguments)}).")
+        return self
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, model: Any, owner: type | None = None) -> Any:
+        if model is None:
+            return self
+
+        def evaluate(*args: Any, **kw: Any) -> Any:
+            bound = self.signature.bind(model, *args, **kw).arguments
+            named = {n: bound[n] for n in self.arguments}
+            fix = model.learned.get(self.name)
+            if fix is None:
+                return self.function(model, **named)
+            return fix.apply(self, self.function(model, **named), named)
+
+        return evaluate
+
+
+def terms_of(cls: type) -> dict[str, term]:
+    """The terms of a model class by name."""
+    found = {}
+    for c in reversed(cls.__mro__):
+        found |= {n: v for n, v in vars(c).items() if isinstance(v, term)}
+    return found
