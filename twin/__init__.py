@@ -18,6 +18,7 @@ _PUBLIC = {
     "Module": "twin.module",
     "term": "twin.terms",
     **dict.fromkeys(("DynamicModel", "SteadyModel"), "twin.model"),
+    **dict.fromkeys(("Recipe", "Phase", "Profile", "PID", "Bolus", "Harvest", "Assign"), "twin.recipe"),
 }
 
 
