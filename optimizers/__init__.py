@@ -1,1 +1,1 @@
-
+"""Optimizers of set-points, trajectories, schedules and energy against physical constraints."""

@@ -91,10 +91,7 @@ class Model(Module, abstract=True):
             n, m = math.prod(shape), len(members)
             for i, s in enumerate(members):
                 rows.append(Row(s, at + i, m if axes else 1, n, shape))
-                if not axes:
-                    at += 1
-            if axes:
-                at += m * n
+            at += m * n
         return tuple(rows)
 
     def size(self, role: str) -> int:
