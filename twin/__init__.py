@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
+from twin.lazy import exports
 from twin.lazy import jnp as jnp
 
 __version__ = "0.1.0"
@@ -21,16 +19,4 @@ _PUBLIC = {
     **dict.fromkeys(("Recipe", "Phase", "Profile", "PID", "Bolus", "Harvest", "Assign"), "twin.recipe"),
 }
 
-
-def __getattr__(name: str) -> Any:
-    try:
-        home = _PUBLIC[name]
-    except KeyError:
-        raise AttributeError(f"module 'twin' has no attribute '{name}'") from None
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_PUBLIC})
+__getattr__, __dir__ = exports(__name__, _PUBLIC)

@@ -2,5 +2,11 @@
 
 from __future__ import annotations
 
-from processes.bioreactor.bajpai_reuss import BajpaiReuss as BajpaiReuss
-from processes.bioreactor.penicillin import Penicillin as Penicillin
+from twin.lazy import exports
+
+_PUBLIC = {
+    "BajpaiReuss": "processes.bioreactor.bajpai_reuss",
+    "Penicillin": "processes.bioreactor.penicillin",
+}
+
+__getattr__, __dir__ = exports(__name__, _PUBLIC)

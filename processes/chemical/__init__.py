@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from processes.chemical.exothermic_cstr import ExothermicCstr as ExothermicCstr
-from processes.chemical.tubular_reactor import TubularReactor as TubularReactor
-from processes.chemical.van_de_vusse import VanDeVusse as VanDeVusse
+from twin.lazy import exports
+
+_PUBLIC = {
+    "ExothermicCstr": "processes.chemical.exothermic_cstr",
+    "TubularReactor": "processes.chemical.tubular_reactor",
+    "VanDeVusse": "processes.chemical.van_de_vusse",
+}
+
+__getattr__, __dir__ = exports(__name__, _PUBLIC)
