@@ -118,7 +118,8 @@ def compare(trajectories: Trajectory | Mapping[str, Trajectory], data: Any,
             points[run, name] = (times, values, model)
             deviations.append(_deviation(run, name, trajectory.unit(name), values, model))
     if not deviations:
-        raise errors.SpecError("Nothing to compare: no finite measurement of a model signal lies within the simulated "
+        raise errors.SpecError("Nothing to compare: no finite measurement of a model signal lies within the "
+                               "simulated "
                                "span. Check names, units and start time of the data.", skipped=tuple(skipped))
     return Comparison(tuple(deviations), tuple(skipped), dict(trajectories), points)
 

@@ -197,7 +197,8 @@ class Trajectory:
         """
         parts = [share * (self.amount(n) if self.row(n).signal.per else self[n]) for n, share in content.items()]
         if not parts:
-            raise errors.SpecError("total() was given no states. Expected {state: content}, as in {'biomass': 0.488}.")
+            raise errors.SpecError("total() was given no states. Expected {state: content}, as in {'biomass': "
+                                   "0.488}.")
         return sum(parts[1:], parts[0])
 
     def to_frame(self) -> Any:
@@ -216,7 +217,7 @@ class Trajectory:
         return frame
 
     def table(self) -> Any:
-        """DataFrame: one row a signal with unit, first, last, least and greatest value, limits, and what lies beyond."""
+        """DataFrame: one row a signal with unit, first, last, range, limits, and what lies beyond them."""
         import numpy as np
         import pandas as pd
 
