@@ -173,7 +173,8 @@ class JaxModel:
 
         with jax.enable_x64(True):
             args = tuple(None if a is None else np.asarray(a, dtype=float) for a in args)
-            return self._compiled(name)(*args, **({} if static is None else {"static": static}))
+            out = self._compiled(name)(*args, **({} if static is None else {"static": static}))
+            return jax.tree_util.tree_map(np.asarray, out)
 
     @functools.cached_property
     def _programs(self) -> dict[str, Any]:
