@@ -168,7 +168,7 @@ class Ensemble:
             plots.title(axis, name, signal.unit)
             axis.set_xlabel(f"time [{unit}]")
             plots.limits(axis, signal.lower, signal.upper)
-        axes[0].legend(fontsize=7, frameon=False)
+        plots.legend(axes)
         return fig
 
 
