@@ -178,7 +178,6 @@ def members(simulator: Simulator, initial: Any, parameters: Any) -> tuple[Any, A
 
     x0, p = simulator.start()
     check = simulator.check
-    names = list(simulator.model.parameter_names())
     tables = (_table(initial, x0, "initial", lambda row: check.initial(row)),
               _table(parameters, p, "parameters", lambda row: check.parameters(row)))
     sizes = {len(t) for t in tables if len(t) != 1}
@@ -187,7 +186,7 @@ def members(simulator: Simulator, initial: Any, parameters: Any) -> tuple[Any, A
                                "many, or "
                                "one of them single.")
     count = sizes.pop() if sizes else 1
-    if not count or len(names) != len(p):
+    if not count:
         raise errors.SpecError("The ensemble has no members. Give at least one row.")
     x, q = (np.ascontiguousarray(np.broadcast_to(t, (count, t.shape[1]))) for t in tables)
     return x, q
