@@ -13,13 +13,12 @@ from twin.lowering.system import system_of
 from twin.recipe import Recipe
 from twin.simulation.checks import Checker
 from twin.simulation.sensitivity import INITIAL
-from twin.simulation.trajectory import SHOWN, Event, Trajectory
+from twin.simulation.trajectory import PARTS, SHOWN, Event, Trajectory
 from twin.status import Status
 
 RTOL = 1e-6
 MAX_STEPS = 100_000
 POINTS = 201
-PARTS = {"state": "x", "algebraic": "z", "output": "y", "input": "u", "disturbance": "d"}
 
 
 def simulate(model: Any, recipe: Any = None, *, inputs: Mapping[str, Any] | None = None,
