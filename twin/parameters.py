@@ -28,6 +28,10 @@ def checked(name: str, value: Any, meta: Any, shape: tuple[int, ...]) -> Any:
     low, high = -math.inf if low is None else low, math.inf if high is None else high
     if traced(value):
         return value
+    if value is None:
+        limits = f" ({low:g} to {high:g})" if low > -math.inf or high < math.inf else ""
+        published = f"; published: {meta['source']}" if meta["source"] else ""
+        raise errors.SpecError(f"{name} has no value. Give it in {unit}{limits}{published}.", name=name)
     if not shape and not getattr(value, "shape", ()):
         number = units.to_model_unit(name, value, unit)
         _check(name, number, unit, low, high)

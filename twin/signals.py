@@ -122,7 +122,7 @@ def parameter(default: Any, unit: str, *, bounds: tuple[float | None, float | No
     Parameters
     ----------
     default
-        The published value in `unit`; a sequence or array for a parameter with `shape`.
+        The published value in `unit`; a sequence or array for a parameter with `shape`; None where a user must give it.
     unit
         Such as "1/h", "kJ/(kg K)" or "-".
     bounds
