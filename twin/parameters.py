@@ -15,7 +15,7 @@ def traced(value: Any) -> bool:
 
 
 def checked(name: str, value: Any, meta: Any, shape: tuple[int, ...]) -> Any:
-    """A given parameter as a float, or as a float64 array of `shape`, in the unit that its field declares.
+    """A given parameter as a float, or as a float64 array (of `shape` if declared), in its field's unit.
 
     Raises
     ------
@@ -47,9 +47,8 @@ def _array(name: str, value: Any, unit: str, low: float, high: float, shape: tup
     array = np.asarray(value, dtype=np.float64)
     if array.ndim == 0:
         array = np.full(shape, float(array))
-    if array.shape != shape:
-        raise errors.SpecError(f"{name} has the shape {array.shape}. Expected {shape or 'one number'}. Give one value "
-                               "a cell.", name=name)
+    if shape and array.shape != shape:
+        raise errors.SpecError(f"{name} has the shape {array.shape}. Expected {shape}. Give one value a cell.", name=name)
     for i, number in enumerate(array.reshape(-1)):
         _check(f"{name}[{i}]", float(number), unit, low, high)
     return array
