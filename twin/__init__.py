@@ -17,6 +17,15 @@ _PUBLIC = {
     "term": "twin.terms",
     **dict.fromkeys(("DynamicModel", "SteadyModel"), "twin.model"),
     **dict.fromkeys(("Recipe", "Phase", "Profile", "PID", "Bolus", "Harvest", "Assign"), "twin.recipe"),
+    **dict.fromkeys(("simulate", "simulator"), "twin.simulation.simulate"),
+    **dict.fromkeys(("Trajectory",), "twin.simulation.trajectory"),
+    "compare": "twin.simulation.comparison",
+    "steady": "twin.simulation.steady",
+    "linearize": "twin.simulation.linearize",
+    "sweep": "twin.simulation.sweep",
+    **dict.fromkeys(("simulate_many", "spawn_executor"), "twin.simulation.ensembles"),
+    "sensitivity": "twin.simulation.sensitivity",
+    "as_jax": "twin.simulation.jax_path",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)
