@@ -1,0 +1,103 @@
+"""The records of a job, read through its tag map, in the units of the model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from twin import errors
+from twin.jobs.job import FIRST, Job
+from twin.recipe import Profile
+
+ACTED = ("input", "disturbance")
+
+
+@dataclasses.dataclass(frozen=True)
+class Records:
+    """Measured runs as plain lists in the units of the model.
+
+    Attributes
+    ----------
+    data
+        The `twin.Data` that were read.
+    runs
+        {run: {signal: (times, values)}}, finite values only.
+    unused
+        Columns of the file that the tag map leaves out.
+    """
+
+    data: Any
+    runs: Mapping[str, Mapping[str, tuple[list[float], list[float]]]]
+    unused: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Excursion:
+    """How far a signal of a run lies outside the limits that the model states for it."""
+
+    signal: str
+    unit: str
+    low: float
+    high: float
+    lower: float
+    upper: float
+    share: float
+
+    def sentence(self) -> str:
+        """The finding in a sentence."""
+        seen = f"{self.low:.4g} to {self.high:.4g} {self.unit}" if self.high > self.low else f"{self.low:.4g} {self.unit}"
+        return (f"{self.signal.replace('_', ' ')} is {seen}, the model is stated for {self.lower:g} to {self.upper:g} "
+                f"{self.unit}: extrapolated {self.share:.0%} of the time.")
+
+
+def plan(job: Job, run: str, measured: Mapping[str, tuple[list[float], list[float]]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Inputs (profiles from the records, constants from the job) and initial states of one run.
+
+    Raises
+    ------
+    SpecError
+        Where an input is neither recorded nor given, or the first measurement of a state is asked for and missing.
+    """
+    inputs: dict[str, Any] = {}
+    for role in ACTED:
+        for signal in job.model.of_role(role):
+            if signal.name in job.inputs:
+                inputs[signal.name] = job.inputs[signal.name]
+            elif measured.get(signal.name, ((), ()))[0]:
+                inputs[signal.name] = staircase(*measured[signal.name])
+            elif role == "input":
+                raise errors.SpecError(
+                    f"{job.path}: {signal.name} in {signal.unit} is an input of {job.model_name}, but run '{run}' of "
+                    f"{job.data_file} does not record it. Map a column to it under [data.tags], or hold it: "
+                    f"[simulation] inputs = {{ {signal.name} = {signal.nominal:g} }}", name=signal.name)
+    initial = {}
+    for name, value in job.initial.items():
+        if value == FIRST:
+            if not measured.get(name, ((), ()))[0]:
+                raise errors.SpecError(f"{job.path}: the initial {name} is to be its first measurement, but run '{run}' of "
+                                       f"{job.data_file} has none. Give a number in [simulation.initial].", name=name)
+            value = measured[name][1][0]
+        initial[name] = value
+    return inputs, initial
+
+
+def staircase(times: list[float], values: list[float]) -> Profile | float:
+    """Held values with the repetitions left out: every jump restarts the integrator."""
+    kept = [k for k in range(len(times)) if k == 0 or values[k] != values[k - 1]]
+    if len(kept) == 1:
+        return values[0]
+    return Profile([times[k] for k in kept], [values[k] for k in kept])
+
+
+def excursions(job: Job, measured: Mapping[str, tuple[list[float], list[float]]]) -> tuple[Excursion, ...]:
+    """Recorded signals that leave the limits which the model states."""
+    found = []
+    for signal in job.model.signals:
+        _, values = measured.get(signal.name, ((), []))
+        out = [v for v in values if not signal.lower <= v <= signal.upper]
+        # A noisy zero a hair below its limit is no extrapolation.
+        if out and max(max(signal.lower - v, v - signal.upper) for v in out) > 0.05 * abs(signal.nominal):
+            found.append(Excursion(signal.name, signal.unit, min(values), max(values), signal.lower, signal.upper,
+                                   len(out) / len(values)))
+    return tuple(found)
