@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,11 @@ from twin import errors
 from twin.io.atomic import replace_file
 from twin.model import Row
 from twin.recipe import PID, Assign, Bolus, Harvest, Phase, Profile, Recipe
-from twin.signals import ROLES, Signal
+from twin.signals import Signal
 
 FORMAT, VERSION = "twinworks-artifact", 1
 MAX_BYTES = 256_000_000
-_PARTS = ("manifest", "system", "parameters")
+_PARTS = ("manifest", "system")
 _RECIPE_KINDS: dict[str, Any] = {c.__name__: c for c in (Profile, PID, Bolus, Harvest, Assign, Phase, Recipe)}
 
 
@@ -46,49 +45,56 @@ class StoredModel:
 
     Attributes
     ----------
-    title
-        Name of the class that was stored.
     system
-        The lowered programs.
+        The lowered programs, the layout, the parameters and their values.
+    facts
+        Units, bounds and sources of the parameter fields.
     info
         Library version, time of storing in UTC, class path (information only), hash of the data, note.
     """
 
-    title: str
-    time_unit: str
     system: Any = dataclasses.field(repr=False)
-    rows: Mapping[str, tuple[Row, ...]] = dataclasses.field(repr=False)
-    names: tuple[str, ...] = dataclasses.field(repr=False)
-    values: tuple[float, ...] = dataclasses.field(repr=False)
     facts: tuple[ParameterFact, ...] = dataclasses.field(repr=False)
-    start: Mapping[str, Any] = dataclasses.field(repr=False)
     plan: Recipe | None = dataclasses.field(repr=False)
     info: Mapping[str, Any] = dataclasses.field(repr=False)
+
+    def __repr__(self) -> str:
+        return f"StoredModel({self.title}, stored {self.info.get('stored')}, twinworks {self.info.get('library')})"
+
+    @property
+    def title(self) -> str:
+        """Name of the class that was stored."""
+        return str(self.system.name)
+
+    @property
+    def time_unit(self) -> str:
+        """Unit of all times."""
+        return str(self.system.time_unit)
 
     @property
     def signals(self) -> tuple[Signal, ...]:
         """All signals, role by role."""
-        return tuple(r.signal for role in ROLES for r in self.layout(role))
+        return tuple(self.system.signals)
 
     def of_role(self, role: str) -> tuple[Signal, ...]:
         """Signals of one role."""
-        return tuple(r.signal for r in self.layout(role))
+        return tuple(self.system.of_role(role))
 
     def layout(self, role: str) -> tuple[Row, ...]:
         """Where each signal lies in the flat vector of its role."""
-        return self.rows.get(role, ())
+        return tuple(self.system.layout(role))
 
     def size(self, role: str) -> int:
         """Length of the flat vector of a role."""
-        return sum(r.count for r in self.layout(role))
+        return int(self.system.size(role))
 
     def parameter_names(self) -> tuple[str, ...]:
         """Names of the entries of the parameter vector."""
-        return self.names
+        return tuple(self.system.parameter_names())
 
     def parameter_vector(self) -> list[float]:
         """Parameters and weights, in the order of `parameter_names`."""
-        return list(self.values)
+        return list(self.system.parameter_vector())
 
     def parameter_facts(self) -> dict[str, tuple[str, float | None, float | None]]:
         """Unit, lower and upper bound of each parameter by name."""
@@ -96,7 +102,7 @@ class StoredModel:
 
     def initial(self) -> Mapping[str, Any]:
         """Initial states by name."""
-        return self.start
+        return dict(self.system.initial)
 
     def recipe(self) -> Recipe | None:
         """The documented operation of the model, or None."""
@@ -131,8 +137,7 @@ def save(path: str | Path, model: Any, *, data: Any = None, note: str = "") -> P
     import numpy as np
 
     manifest = json.dumps(_manifest(model, data, note), sort_keys=True).encode()
-    parts = {"manifest": manifest, "system": _system(model).to_json().encode(),
-             "parameters": np.asarray(model.parameter_vector(), dtype="<f8").tobytes()}
+    parts = {"manifest": manifest, "system": _system_text(model).encode()}
 
     def write(temporary: Path) -> None:
         with h5py.File(temporary, "w") as file:
@@ -169,7 +174,7 @@ def load(path: str | Path, model: Any = None) -> Any:
     """
     parts = _read(Path(path))
     try:
-        stored = _stored(json.loads(parts["manifest"]), parts["system"].decode(), parts["parameters"])
+        stored = _stored(json.loads(parts["manifest"]), parts["system"].decode())
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, errors.SpecError) as e:
         raise errors.StorageError(f"{path} holds a model that is not consistent ({e}). It was changed after it was stored. "
                                   "Store the model again.") from e
@@ -190,13 +195,20 @@ def data_hash(data: Any) -> str:
     return digest.hexdigest()
 
 
-def _system(model: Any) -> Any:
-    system = getattr(model, "system", None)
-    if system is not None:
-        return system
-    from twin.lowering.system import system_of
+def _system_text(model: Any) -> str:
+    """The system with every program that its equations can be lowered to."""
+    from twin.lowering.system import PROGRAMS, system_of
 
-    return system_of(model)
+    system = system_of(model)
+    held = []
+    for name in PROGRAMS:
+        try:
+            system.program(name)
+            held.append(name)
+        except errors.LoweringError:
+            if name in ("rhs", "jacobian", "outputs"):
+                raise
+    return str(system.to_json(tuple(held)))
 
 
 def _checksum(parts: Mapping[str, bytes]) -> str:
@@ -212,28 +224,19 @@ def _manifest(model: Any, data: Any, note: str) -> dict[str, Any]:
     import twin
 
     kind = type(model)
-    if isinstance(model, StoredModel):
-        facts, title, source = model.facts, model.title, model.info.get("class", "")
-    else:
-        facts, title, source = _facts(model), kind.__name__, f"{kind.__module__}.{kind.__qualname__}"
-    start = {k: _plain(v) for k, v in model.initial().items()} if hasattr(model, "initial") else {}
-    plan = model.recipe() if hasattr(model, "recipe") else None
-    rows = {role: [{"signal": dataclasses.asdict(r.signal), "start": r.start, "step": r.step, "count": r.count,
-                    "shape": list(r.shape)} for r in model.layout(role)] for role in ROLES}
+    stored = isinstance(model, StoredModel)
+    facts = model.facts if stored else _facts(model)
+    source = model.info.get("class", "") if stored else f"{kind.__module__}.{kind.__qualname__}"
     info = {"library": twin.__version__, "stored": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "class": source, "data_sha256": data_hash(data) if data is not None else "", "note": note}
-    return {"title": title, "time_unit": model.time_unit, "rows": rows, "names": list(model.parameter_names()),
-            "facts": [dataclasses.asdict(f) for f in facts], "start": start, "plan": _recipe_out(plan), "info": info}
+    plan = model.recipe() if hasattr(model, "recipe") else None
+    return {"facts": [dataclasses.asdict(f) for f in facts], "plan": _recipe_out(plan), "info": info}
 
 
 def _facts(model: Any) -> tuple[ParameterFact, ...]:
     return tuple(ParameterFact(f.name, f.metadata["unit"], *f.metadata["bounds"], f.metadata["scale"], f.metadata["source"],
                                f.metadata["doc"])
                  for f in dataclasses.fields(model) if f.metadata.get("kind") == "parameter")
-
-
-def _plain(value: Any) -> Any:
-    return [float(v) for v in value] if getattr(value, "shape", ()) or isinstance(value, list | tuple) else float(value)
 
 
 def _read(path: Path) -> dict[str, bytes]:
@@ -276,32 +279,13 @@ def _dataset(file: Any, name: str, path: Path) -> bytes:
     return bytes(found[()].tobytes())
 
 
-def _stored(raw: Mapping[str, Any], system_text: str, values: bytes) -> StoredModel:
-    import numpy as np
-
+def _stored(raw: Mapping[str, Any], system_text: str) -> StoredModel:
     from twin.lowering.system import System
     from twin.lowering.verify import verify_system
 
-    rows = {role: tuple(_row(r, role) for r in raw["rows"][role]) for role in ROLES}
     system = System.from_json(system_text)
-    verify_system(system, {role: sum(r.count for r in rows[role]) for role in ROLES}, len(raw["names"]))
-    p = np.frombuffer(values, dtype="<f8")
-    if len(p) != len(raw["names"]):
-        raise ValueError(f"{len(p)} parameter values for {len(raw['names'])} names")
-    facts = tuple(ParameterFact(**f) for f in raw["facts"])
-    return StoredModel(str(raw["title"]), str(raw["time_unit"]), system, rows, tuple(map(str, raw["names"])),
-                       tuple(float(v) for v in p), facts, dict(raw["start"]), _recipe_in(raw["plan"]), dict(raw["info"]))
-
-
-def _row(raw: Mapping[str, Any], role: str) -> Row:
-    fields = {**raw["signal"], "shape": tuple(raw["signal"]["shape"])}
-    signal = Signal(**fields)
-    if signal.role != role:
-        raise ValueError(f"{signal.name} is stored as {role} and says {signal.role}")
-    row = Row(signal, int(raw["start"]), int(raw["step"]), int(raw["count"]), tuple(int(n) for n in raw["shape"]))
-    if row.start < 0 or row.step < 1 or row.count != math.prod(row.shape):
-        raise ValueError(f"{signal.name} lies at {row.start} step {row.step} count {row.count}")
-    return row
+    verify_system(system)
+    return StoredModel(system, tuple(ParameterFact(**f) for f in raw["facts"]), _recipe_in(raw["plan"]), dict(raw["info"]))
 
 
 def _recipe_out(value: Any) -> Any:
@@ -330,6 +314,7 @@ def _into(stored: StoredModel, model: Any, path: str | Path) -> Any:
     import numpy as np
 
     from twin import module
+    from twin.signals import ROLES
 
     target = model.example() if isinstance(model, type) else model
     kind = type(target).__name__
@@ -340,16 +325,16 @@ def _into(stored: StoredModel, model: Any, path: str | Path) -> Any:
             odd = sorted({n for n, _ in set(ours) ^ set(theirs)})
             raise errors.SpecError(f"{kind} does not fit {path}, which holds a {stored.title}: {role} {', '.join(odd)} "
                                    "differs. Name the class that was stored.")
-    if tuple(target.parameter_names()) != stored.names:
-        odd = sorted(set(target.parameter_names()) ^ set(stored.names))
+    if tuple(target.parameter_names()) != stored.parameter_names():
+        odd = sorted(set(target.parameter_names()) ^ set(stored.parameter_names()))
         raise errors.SpecError(f"The parameters of {kind} are not those of {path}: {', '.join(odd[:5]) or 'another order'}. "
                                "Give an instance with the same learned terms.")
-    at = 0
+    values, at = stored.parameter_vector(), 0
 
     def take(leaf: Any) -> Any:
         nonlocal at
         n, shape = module.size(leaf), getattr(leaf, "shape", ())
-        part = stored.values[at:at + n]
+        part = values[at:at + n]
         at += n
         return np.asarray(part).reshape(shape) if shape else part[0]
 

@@ -2,16 +2,70 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from twin.lowering.program import ARRAYS, Program
+from twin.signals import ROLES
 
+MAX_SIGNALS = 1_000_000
 MAX_LENGTH = 50_000_000
 MAX_STATEMENTS = 5_000_000
 MAX_DEPTH = 16
 READABLE = frozenset(ARRAYS)
 WRITABLE = frozenset(("out", "work"))
+
+
+def verify_system(system: Any) -> None:
+    """Refuse a system from a file whose layout, pattern and programs do not fit each other.
+
+    Raises
+    ------
+    ValueError
+        With the first thing that does not fit.
+    """
+    for role in ROLES:
+        taken = []
+        for r in system.rows[role]:
+            signal = r.signal
+            _need(signal.role == role and str(signal.name).isidentifier(), f"signal {signal.name!r} of role {signal.role!r}")
+            _need(all(type(v) is int for v in (r.start, r.step, r.count, *r.shape)) and 0 < r.count <= MAX_SIGNALS
+                  and r.count == math.prod(r.shape), f"the place of {signal.name}")
+            taken += range(r.start, r.start + r.step * r.count, r.step) if r.step > 0 else [-1]
+        _need(sorted(taken) == list(range(len(taken))), f"the layout of role {role}")
+    _need(len(system.values) == len(system.parameters) and all(type(n) is str for n in system.parameters), "its parameters")
+    for name, value in system.initial.items():
+        _need(name in {r.signal.name for r in system.rows["state"]}, f"initial value of {name!r}")
+        _need(all(type(v) in (int, float) for v in (value if isinstance(value, list) else [value])), f"initial {name}")
+    n_x, n_z, n_p = system.n_x, system.n_z, system.n_p
+    n, extra = n_x + n_z, {"hessian": n_x + n_z, "sensitivity": n_x + n_z + n_p, "sensitivity_tangent": 2 * (n_x + n_z) + n_p + 1}
+    known = {"rhs": n, "input_jacobian": n * (system.n_u + system.n_d), "parameter_jacobian": n * n_p, "outputs": system.n_y,
+             "output_jacobian": system.n_y * (n + system.n_u + system.n_d), "sensitivity": n, "sensitivity_tangent": n,
+             "hessian": (k := n + system.n_u + system.n_d) * (k + 1) // 2}
+    for name, program in system._programs.items():
+        out = known.get(name, _jacobian_length(system, n) if name == "jacobian" else None)
+        _need(out is not None, f"program {name!r}")
+        verify_program(program, {"x": n_x, "z": n_z, "u": system.n_u, "d": system.n_d, "p": n_p + extra.get(name, 0),
+                                 "out": out or 0})
+
+
+def _jacobian_length(system: Any, n: int) -> int:
+    """Length of the jacobian's out, from its pattern, which is checked too."""
+    if system.cells is None:
+        rows, columns = system._patterns["jacobian"]
+        _need(len(rows) == len(columns) and all(type(k) is int and 0 <= k < n for k in (*rows, *columns)),
+              "the pattern of its Jacobian")
+        return len(rows) + n
+    c = system.cells
+    counts = (c.count, c.m_x, c.m_z, c.border_x, c.border_z)
+    _need(all(type(k) is int and k >= 0 for k in counts), "its cells")
+    m, b = c.m_x + c.m_z, c.border_x + c.border_z
+    _need(c.count * c.m_x + c.border_x == system.n_x and c.count * c.m_z + c.border_z == system.n_z, "the size of its cells")
+    for which, i, j in c.pattern:
+        _need(all(type(k) is int for k in (which, i, j)) and 0 <= which <= 3 and 0 <= i < m
+              and 0 <= j < (b if which == 3 else m), f"entry {(which, i, j)} of its cell pattern")
+    return c.count * len(c.pattern) + b * c.count * m + b * b + n
 
 
 def verify_program(program: Program, expected: Mapping[str, int]) -> None:
