@@ -1,4 +1,4 @@
-"""The functions of a model that become programs: equations, outputs and their derivatives, as JAX functions of t, x, z, u, d, p."""
+"""The functions of a model that become programs: equations, outputs and their derivatives, of t, x, z, u, d, p."""
 
 from __future__ import annotations
 

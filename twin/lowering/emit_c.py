@@ -27,7 +27,8 @@ def emit_c(programs: Iterable[Program], prefix: str = "") -> str:
         if p.table:
             text.append(f"static const double {name}_table[{len(p.table)}] = {{{', '.join(map(_number, p.table))}}};")
         text += [f"void {name}(double t, const double *restrict x, const double *restrict z, const double *restrict u,",
-                 "    const double *restrict d, const double *restrict p, double *restrict out, double *restrict work) {",
+                 "    const double *restrict d, const double *restrict p, double *restrict out,",
+                 "    double *restrict work) {",
                  "    (void)t; (void)x; (void)z; (void)u; (void)d; (void)p; (void)out; (void)work;",
                  *lines(p, how, OPCODES), "}"]
     return "\n".join(text) + "\n"

@@ -15,8 +15,8 @@ ELEMENTWISE = {
     "log": "log", "log1p": "log1p", "expm1": "expm1", "sin": "sin", "cos": "cos", "tan": "tan", "asin": "asin",
     "acos": "acos", "atan": "atan", "atan2": "atan2", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "asinh": "asinh",
     "acosh": "acosh", "atanh": "atanh", "sqrt": "sqrt", "cbrt": "cbrt", "abs": "abs", "sign": "sign", "floor": "floor",
-    "ceil": "ceil", "max": "max", "min": "min", "pow": "pow", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge", "eq": "eq",
-    "ne": "ne", "and": "and", "or": "or", "not": "not", "erf": "erf", "erfc": "erfc", "is_finite": "is_finite",
+    "ceil": "ceil", "max": "max", "min": "min", "pow": "pow", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge",
+    "eq": "eq", "ne": "ne", "and": "and", "or": "or", "not": "not", "erf": "erf", "erfc": "erfc", "is_finite": "is_finite",
 }
 CALLS = ("jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
          "custom_lin", "remat", "checkpoint", "remat2")
@@ -135,8 +135,7 @@ MOVES: dict[str, Callable[..., Any]] = {
     "rev": lambda p, a: _numpy("flip", a, p["dimensions"]),
     "concatenate": lambda p, *a: _numpy("concatenate", a, p["dimension"]),
     "stack": lambda p, *a: _numpy("stack", a, p["axis"]),
-    "copy": lambda p, a: a, "copy_p": lambda p, a: a, "stop_gradient": lambda p, a: a, "optimization_barrier": lambda p, a: a,
-    "real": lambda p, a: a,
+    **dict.fromkeys(("copy", "copy_p", "stop_gradient", "optimization_barrier", "real"), lambda p, a: a),
 }
 
 
@@ -246,9 +245,10 @@ def _convert(eqn: Any, args: list[Any], b: Builder) -> list[Any]:
     import numpy as np
 
     old, new = eqn.invars[0].aval.dtype, eqn.params["new_dtype"]
-    if new == bool and old != bool:
+    to_bool, from_bool = np.dtype(new).kind == "b", np.dtype(old).kind == "b"
+    if to_bool and not from_bool:
         return [_each(lambda a: b.op("ne", a, b.const(0.0)), args[0])]
-    if old == bool and new != bool:
+    if from_bool and not to_bool:
         return [_each(lambda a: b.op("select", a, b.const(1.0), b.const(0.0)), args[0])]
     if np.issubdtype(new, np.integer) and np.issubdtype(old, np.floating):
         truncate = lambda a: b.op("select", b.op("lt", a, b.const(0.0)), b.op("ceil", a), b.op("floor", a))  # noqa: E731
@@ -338,7 +338,8 @@ def _rsqrt(eqn: Any, args: list[Any], b: Builder) -> list[Any]:
 
 
 SPECIAL: dict[str, Callable[[Any, list[Any], Builder], list[Any]]] = {
-    "dynamic_slice": _dynamic_slice, "dynamic_update_slice": _dynamic_update_slice, "gather": _by_index, "pad": _by_index,
+    "dynamic_slice": _dynamic_slice, "dynamic_update_slice": _dynamic_update_slice, "gather": _by_index,
+    "pad": _by_index,
     "dot_general": _dot, "reduce_sum": _reduce("add", 0.0), "reduce_prod": _reduce("mul", 1.0),
     "reduce_max": _reduce("max", float("-inf")), "reduce_min": _reduce("min", float("inf")),
     "reduce_and": _reduce("and", 1.0), "reduce_or": _reduce("or", 0.0), "cumsum": _cumulative("add"),
@@ -369,7 +370,8 @@ def scalar_nodes(function: Callable[..., Any], sizes: Mapping[str, int], b: Buil
     import numpy as np
 
     closed = trace(function, sizes)
-    arguments = [np.array(b.time())] + [np.array([b.load(a, i) for i in range(sizes[a])], dtype=np.int64) for a in "xzudp"]
+    vectors = [np.array([b.load(a, i) for i in range(sizes[a])], dtype=np.int64) for a in "xzudp"]
+    arguments = [np.array(b.time()), *vectors]
     with jax.enable_x64(True):
         outputs = interpret(closed.jaxpr, closed.consts, arguments, b)
     return [int(n) for out in outputs for n in np.asarray(out).reshape(-1)]
@@ -381,7 +383,7 @@ def finish(name: str, sizes: Mapping[str, int], b: Builder, outputs: Sequence[in
     renumber = {s[1]: k for k, s in enumerate(body)}
     body = [_renumbered(s, renumber) for s in body]
     body += [("store", "out", (i, ()), renumber[n]) for i, n in enumerate(outputs)]
-    lengths = tuple((a, sizes[a]) for a in "xzudp") + (("out", len(outputs)), ("work", 0))
+    lengths = (*((a, sizes[a]) for a in "xzudp"), ("out", len(outputs)), ("work", 0))
     return Program(name, lengths, (), tuple(body))
 
 

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twin.errors import LoweringError, SpecError
+from twin.lowering import cache
 from twin.lowering.program import Program
 from twin.model import Row
 from twin.signals import ROLES, Signal
 
 SYSTEM_VERSION = 1
-PROGRAMS = ("rhs", "jacobian", "input_jacobian", "parameter_jacobian", "outputs", "output_jacobian", "hessian", "sensitivity",
-            "sensitivity_tangent")
+PROGRAMS = ("rhs", "jacobian", "input_jacobian", "parameter_jacobian", "outputs", "output_jacobian", "hessian",
+            "sensitivity", "sensitivity_tangent")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +90,7 @@ class System:
         if name not in self._programs:
             if self._lower is None:
                 raise LoweringError(f"The stored system of {self.name} does not hold the program '{name}'. "
-                                    f"It holds {', '.join(self._programs)}. Save it again from its class with this program.")
+                                    f"It holds {', '.join(self._programs)}. Save it again with this program.")
             self._lower(self, name)
         return self._programs[name]
 
@@ -114,7 +115,8 @@ class System:
                                                         else r.signal.upper},
                         r.start, r.step, r.count, r.shape] for r in self.rows[role]] for role in ROLES}
         return json.dumps({"version": SYSTEM_VERSION, "name": self.name, "time_unit": self.time_unit, "rows": rows,
-                           "parameters": self.parameters, "values": [v.hex() for v in self.values], "initial": self.initial,
+                           "parameters": self.parameters, "values": [v.hex() for v in self.values],
+                           "initial": self.initial,
                            "cells": None if self.cells is None else dataclasses.asdict(self.cells),
                            "patterns": self._patterns, "programs": held}, separators=(",", ":"))
 
@@ -123,10 +125,11 @@ class System:
         """The system written by `to_json`."""
         raw = json.loads(text)
         if raw.get("version") != SYSTEM_VERSION:
-            raise SpecError(f"The stored system has version {raw.get('version')}. Expected {SYSTEM_VERSION}. Save it again.")
+            raise SpecError(f"The stored system has version {raw.get('version')}. Expected {SYSTEM_VERSION}. "
+                            "Save it again.")
         rows = {role: tuple(Row(_signal(s), start, step, count, tuple(shape)) for s, start, step, count, shape in found)
                 for role, found in raw["rows"].items()}
-        cells = raw["cells"] and CellStructure(**{**raw["cells"], "pattern": tuple(map(tuple, raw["cells"]["pattern"]))})
+        cells = raw["cells"] and CellStructure(**raw["cells"] | {"pattern": tuple(map(tuple, raw["cells"]["pattern"]))})
         return cls(raw["name"], raw["time_unit"], rows, tuple(raw["parameters"]),
                    tuple(float.fromhex(v) for v in raw["values"]), raw["initial"], cells,
                    {n: Program.from_json(json.dumps(p)) for n, p in raw["programs"].items()}, raw["patterns"], lower)
@@ -149,21 +152,47 @@ def system_of(model: Any) -> System:
     if isinstance(held, System):
         return held
     initial = {k: _plain(v) for k, v in model.initial().items()} if hasattr(model, "initial") else {}
-    cells, lower = _lowering(model)
+    values = tuple(model.parameter_vector())
+    key = cache.source_key(model)
+    stored = cache.load(f"system-{key}.json") if key else None
+    lower = _Lowering(model, key)
+    if stored is not None:
+        return dataclasses.replace(System.from_json(stored.decode(), lower), values=values, initial=initial)
     return System(type(model).__name__, model.time_unit, {role: model.layout(role) for role in ROLES},
-                  model.parameter_names(), tuple(model.parameter_vector()), initial, cells, {}, {}, lower)
+                  model.parameter_names(), values, initial, lower.structure(), {}, {}, lower)
 
 
 def _plain(value: Any) -> Any:
     return [float(v) for v in value] if hasattr(value, "__len__") else float(value)
 
 
-def _lowering(model: Any) -> tuple[CellStructure | None, Callable[[System, str], None]]:
-    if getattr(model, "on_cells", lambda: False)():
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Lowering:
+    """Lowers programs of a model into its system, and files the system where the model is an installed one."""
+
+    model: Any
+    key: str | None
+
+    def structure(self) -> CellStructure | None:
+        """Layout of a model on cells."""
+        if not self.on_cells():
+            return None
         from twin.lowering import cell_mode
 
-        return cell_mode.structure(model), lambda system, name: cell_mode.lower(model, system, name)
-    return None, lambda system, name: lower_dense(model, system, name)
+        return cell_mode.structure(self.model)
+
+    def on_cells(self) -> bool:
+        return bool(getattr(self.model, "on_cells", lambda: False)())
+
+    def __call__(self, system: System, name: str) -> None:
+        if self.on_cells():
+            from twin.lowering import cell_mode
+
+            cell_mode.lower(self.model, system, name)
+        else:
+            lower_dense(self.model, system, name)
+        if self.key and {"rhs", "jacobian", "outputs"} <= set(system._programs):
+            cache.store(f"system-{self.key}.json", system.to_json(tuple(system._programs)).encode())
 
 
 def lower_dense(model: Any, system: System, name: str) -> None:
@@ -197,5 +226,5 @@ def _check_index(model: Any, sizes: Mapping[str, int], places: list[int], n: int
                             (lambda i, j, k=k: j == n_x + k and i >= n_x, "variable")):
             if not any(where(q // n, q % n) for q in places):
                 raise SpecError(f"{type(model).__name__}: the algebraic {told} '{name}' occurs in no derivative of the "
-                                "residuals with respect to the algebraics (index above 1). Differentiate the constraint, "
-                                "or make it a state.", name=name)
+                                "residuals with respect to the algebraics (index above 1). Differentiate the "
+                                "constraint, or make it a state.", name=name)
