@@ -60,11 +60,9 @@ def test_exothermic_cstr_at_305_k_has_one_unstable_point():
 
 def test_van_de_vusse_published_points():
     (a,) = twin.steady(VanDeVusse.klatt_engell())
-    assert [a[n] for n in ("c_a", "c_b", "t_reactor", "t_jacket")] == pytest.approx([2.139998, 1.090304, 114.1942, 112.9097],
-                                                                                    rel=1e-6)
+    assert a.x == pytest.approx([2.139998, 1.090304, 114.1942, 112.9097], rel=1e-6)
     (b,) = twin.steady(VanDeVusse.do_mpc(), {"flow": 18.83, "duty": -4495.7})
-    assert [b[n] for n in ("c_a", "c_b", "t_reactor", "t_jacket")] == pytest.approx([1.234406, 0.899824, 134.1490, 128.9629],
-                                                                                    rel=1e-6)
+    assert b.x == pytest.approx([1.234406, 0.899824, 134.1490, 128.9629], rel=1e-6)
 
 
 def test_residual_is_polished_to_rounding_error():
@@ -111,7 +109,7 @@ def test_no_steady_state_is_a_named_failure():
 def test_bad_requests_are_named():
     with pytest.raises(twin.SpecError, match=r"t_cool.*Did you mean 't_coolant'"):
         twin.steady(ExothermicCstr(), {"t_cool": 300.0})
-    with pytest.raises(twin.SpecError, match=r"ExothermicCstr.t_coolant is 30 K. Expected 280 to 350 K. 30 degC would be 303.15"):
+    with pytest.raises(twin.SpecError, match=r"t_coolant is 30 K. Expected 280 to 350 K. 30 degC would be 303.15 K"):
         twin.steady(ExothermicCstr(), {"t_coolant": 30.0})
     with pytest.raises(twin.SpecError, match=r"Flash needs a value for 1 input\(s\): feed in mol/s, 0 to 10"):
         twin.steady(Flash())

@@ -156,8 +156,8 @@ def measurements(run: Any, trajectory: Trajectory, signals: Sequence[str] | None
             raise errors.unknown("signal", name, trajectory.model, known)
         if name not in raw:
             raise errors.unknown("measured signal", name, "the data", raw)
-    last = float(trajectory.raw_times[-1]) if trajectory.raw_times else -math.inf
-    first = float(trajectory.raw_times[0]) if trajectory.raw_times else math.inf
+    last = float(trajectory.raw_times[-1]) if len(trajectory) else -math.inf
+    first = float(trajectory.raw_times[0]) if len(trajectory) else math.inf
     found = {}
     for name in signals or [n for n in known if n in raw]:
         times, values = raw[name]

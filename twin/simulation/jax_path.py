@@ -9,6 +9,7 @@ from typing import Any
 
 from twin import errors, module
 from twin.lazy import jnp
+from twin.status import Status
 
 NEWTON = 12  # iterations that make the algebraics consistent; quadratic convergence needs far fewer
 
@@ -114,7 +115,7 @@ class JaxModel:
         return self._call("_outputs", t, x, z, u, d, p)
 
     def simulate(self, x0: Any = None, p: Any = None, *, times: Any, inputs: Any = None, disturbances: Any = None,
-                 rtol: float = 1e-6, atol: Any = None, max_steps: int = 400) -> JaxTrajectory:
+                 rtol: float = 1e-6, atol: Any = None, max_steps: int = 1000) -> JaxTrajectory:
         """Simulate with adaptive steps; differentiable in `x0`, `p`, `inputs`, `disturbances` in both modes.
 
         Parameters
@@ -129,23 +130,31 @@ class JaxModel:
         rtol, atol
             Tolerances; `atol` defaults to `rtol` / 1000 times the nominal values.
         max_steps
-            Steps for the whole span, a fixed amount of memory.
+            Steps for the whole span, a fixed amount of memory. Inside a transformation, where nothing can be raised,
+            the values are NaN and `complete` is False where they did not suffice.
 
         Raises
         ------
         SpecError
             Where names or shapes are wrong, or 64 bit are off inside your own transformation.
+        ConvergenceError
+            Where the end was not reached.
         """
+        import numpy as np
+
         x0 = self.initial if x0 is None else self.vector("state", x0, "x0")
         u = self.nominal("input") if inputs is None else self.vector("input", inputs, "inputs")
         d = self.nominal("disturbance") if disturbances is None else self.vector("disturbance", disturbances)
         p = self.parameters if p is None else p
         if atol is None:
-            import numpy as np
-
             atol = rtol * 1e-3 * np.concatenate([self.nominal("state"), self.nominal("algebraic")])
-        out = self._call("_simulate", x0, u, d, p, times, rtol, atol, static=max_steps)
-        return JaxTrajectory(*out)
+        result = JaxTrajectory(*self._call("_simulate", x0, u, d, p, times, rtol, atol, static=max_steps))
+        if isinstance(result.complete, np.ndarray) and not result.complete:
+            raise errors.ConvergenceError(f"{type(self.model).__name__} was not simulated to its end in "
+                                          f"{max_steps} steps. "
+                                          "Raise max_steps, loosen rtol, or check the initial values.",
+                                          status=Status.STEP_LIMIT)
+        return result
 
     def ode_term(self, u: Any = None, d: Any = None) -> Any:
         """A `diffrax.ODETerm` of the rates, with the parameter vector as `args` (models without algebraics)."""
@@ -168,7 +177,7 @@ class JaxModel:
             if not jnp.zeros(()).dtype == "float64":
                 raise errors.SpecError(f"{type(self.model).__name__} was traced with 32 bit. Process models need 64: "
                                        "open `with jax.enable_x64(True):` around your jit, grad or vmap.")
-            return getattr(self, name)(*args, **({} if static is None else {"static": static}))
+            return self._compiled(name)(*args, **({} if static is None else {"static": static}))
         import numpy as np
 
         with jax.enable_x64(True):

@@ -92,15 +92,17 @@ def step(function: Function, mass: Any, t: Any, y: Any, h: Any, k: Any) -> tuple
     jacobian = jax.jacfwd(function, 1)(t, y, k)
     _, slope = jax.jvp(lambda time: function(time, y, k), (t,), (jnp.ones_like(t),))
     solve = inverse(jnp.diag(mass / (h * tableau.GAMMA)) - jacobian)
-    stages: list[Any] = []
-    for i in range(8):
-        at, load = y, 0.0
-        for j, stage in enumerate(stages):
-            at = at + tableau.A[i][j] * stage
-            load = load + tableau.C[i][j] * stage
-        right = function(t + tableau.ALPHA[i] * h, at, k) + mass * load / h + h * tableau.GAMMA_T[i] * slope
-        stages.append(solve @ right)
-    return at + stages[-1], stages[-1]
+    n = y.shape[0]
+    rows = tuple(jnp.asarray(v) for v in (tableau.A, tableau.C, tableau.ALPHA, tableau.GAMMA_T))
+
+    def stage(k_all: Any, row: Any) -> tuple[Any, Any]:
+        i, a, c, alpha, gamma = row
+        at = y + a @ k_all
+        right = function(t + alpha * h, at, k) + mass * (c @ k_all) / h + h * gamma * slope
+        return k_all.at[i].set(solve @ right), at
+
+    stages, points = jax.lax.scan(stage, jnp.zeros((8, n)), (jnp.arange(8), *rows))
+    return points[-1] + stages[-1], stages[-1]
 
 
 def plan(function: Function, consistent: Function, mass: Any, y0: Any, times: Any, rtol: Any, atol: Any,

@@ -196,7 +196,7 @@ class Linearization:
                           label=f"{name} + 1 {self.inputs[name]}")
                 plots.title(axis, target, self.outputs[target])
                 axis.set_xlabel(f"time [{self.time_unit}]")
-        axes[0].legend(fontsize=7, frameon=False)
+        plots.legend(axes)
         return fig
 
     def _pair(self, source: str, target: str) -> tuple[int, int]:

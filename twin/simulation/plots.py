@@ -43,6 +43,7 @@ def style(axis: Any) -> None:
     axis.spines[["top", "right"]].set_visible(False)
     axis.spines[["left", "bottom"]].set_color(PHASE)
     axis.grid(alpha=0.25, linewidth=0.6)
+    axis.margins(x=0.01)
     axis.tick_params(labelsize=8, colors=TEXT)
     axis.xaxis.label.set_size(8)
     axis.yaxis.label.set_size(8)
@@ -55,26 +56,35 @@ def title(axis: Any, name: str, unit: str) -> None:
 
 
 def limits(axis: Any, lower: float, upper: float) -> None:
-    """Shade what lies beyond the limits, where it is in view; the view never grows for it."""
+    """Shade what is shown beyond the limits; the view ends at a limit that nothing crosses."""
     low, high = axis.get_ylim()
+    shown = axis.dataLim
+    slack = 1e-6 * (high - low)
     if math.isfinite(lower) and low < lower:
-        axis.axhspan(low, lower, color=LIMIT, alpha=0.12, linewidth=0)
-        axis.axhline(lower, color=LIMIT, linewidth=0.8)
+        if shown.y0 >= lower - slack:
+            low = lower
+        else:
+            axis.axhspan(low, lower, color=LIMIT, alpha=0.12, linewidth=0)
+            axis.axhline(lower, color=LIMIT, linewidth=0.8)
     if math.isfinite(upper) and high > upper:
-        axis.axhspan(upper, high, color=LIMIT, alpha=0.12, linewidth=0)
-        axis.axhline(upper, color=LIMIT, linewidth=0.8)
-    axis.set_ylim(low, high)
+        if shown.y1 <= upper + slack:
+            high = upper
+        else:
+            axis.axhspan(upper, high, color=LIMIT, alpha=0.12, linewidth=0)
+            axis.axhline(upper, color=LIMIT, linewidth=0.8)
+    axis.set_ylim(low, high if high > low else low + 1)
 
 
 def phases(axis: Any, trajectory: Trajectory, named: bool) -> None:
     """Mark where phases start; name them on the first panel."""
     spans = trajectory.spans()
-    for k, (start, _, name) in enumerate(spans):
+    for k, (start, end, name) in enumerate(spans):
         if k:
             axis.axvline(start, color=PHASE, linewidth=0.8, linestyle=(0, (4, 3)))
         if named and name and len(spans) > 1:
+            narrow = (end - start) < 0.025 * len(name) * (spans[-1][1] - spans[0][0])
             axis.annotate(name, (start, 1), xycoords=("data", "axes fraction"), xytext=(3, -2), va="top",
-                          textcoords="offset points", fontsize=7, color=PHASE)
+                          textcoords="offset points", fontsize=7, color=PHASE, rotation=90 if narrow else 0)
 
 
 def line(axis: Any, trajectory: Trajectory, name: str, color: str, label: str | None) -> None:
@@ -93,6 +103,13 @@ def line(axis: Any, trajectory: Trajectory, name: str, color: str, label: str | 
         return
     held = trajectory.row(name).signal.role in ("input", "disturbance")
     axis.plot(times, values, color=color, linewidth=1.5, label=label, drawstyle="steps-post" if held else "default")
+
+
+def legend(axes: Sequence[Any]) -> None:
+    """One legend, in the panel that has the most to tell."""
+    best = max(axes, key=lambda a: len(a.get_legend_handles_labels()[0]))
+    if best.get_legend_handles_labels()[0]:
+        best.legend(fontsize=7, frameon=False, loc="best")
 
 
 def _flat(axis: Any) -> None:
@@ -122,7 +139,7 @@ def plot_trajectories(trajectories: Mapping[str, Trajectory], signals: Sequence[
     if title:
         fig.suptitle(title, x=0.01, ha="left", fontsize=11)
     if len(trajectories) > 1 or points:
-        axes[0].legend(fontsize=7, frameon=False, loc="best")
+        legend(axes)
     return fig
 
 
@@ -173,5 +190,5 @@ def plot_comparison(comparison: Comparison, signals: Sequence[str] | None = None
             if i == 0 and len(runs) > 1:
                 axis.annotate(run, (0, 1), xycoords="axes fraction", xytext=(0, 18), textcoords="offset points",
                               fontsize=9, fontweight="bold")
-    axes[0].legend(fontsize=7, frameon=False, loc="best")
+    legend(axes)
     return fig

@@ -38,7 +38,7 @@ class Event:
     after: Mapping[str, Any]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Trajectory:
     """One simulated run.
 
@@ -67,9 +67,9 @@ class Trajectory:
     status: Status
     message: str
     time_unit: str
-    raw_times: Sequence[float] = dataclasses.field(repr=False)
-    raw: Mapping[str, Sequence[Sequence[float]]] = dataclasses.field(repr=False)
-    layout: Mapping[str, tuple[Any, ...]] = dataclasses.field(repr=False)
+    raw_times: Sequence[float]
+    raw: Mapping[str, Sequence[Sequence[float]]]
+    layout: Mapping[str, tuple[Any, ...]]
     events: tuple[Event, ...] = ()
     stats: Mapping[str, float] = dataclasses.field(default_factory=dict)
     parameters: Mapping[str, float] = dataclasses.field(default_factory=dict, repr=False)
@@ -112,6 +112,10 @@ class Trajectory:
             raise AttributeError(name)
         return self[name]
 
+    def __repr__(self) -> str:
+        span = f"{self.raw_times[0]:g} to {self.raw_times[-1]:g} {self.time_unit}" if len(self) else "empty"
+        return f"Trajectory({self.model}, {span}, {len(self)} points, {self.status.name})"
+
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self.names()})
 
@@ -143,7 +147,7 @@ class Trajectory:
     @property
     def final(self) -> dict[str, Any]:
         """Last value of every signal: floats, lists on cells."""
-        if not self.raw_times:
+        if not len(self.raw_times):
             return {}
         last: dict[str, Any] = {"time": float(self.raw_times[-1])}
         for role in SHOWN:
@@ -159,7 +163,7 @@ class Trajectory:
         pickled or loaded has lost its simulator and is interpolated linearly between its points.
         """
         wanted = sorted({float(t) for t in ([times] if isinstance(times, int | float) else times)})
-        if not self.raw_times:
+        if not len(self.raw_times):
             raise errors.SpecError(f"The trajectory of {self.model} is empty: nothing to sample. {self.message}")
         first, last = float(self.raw_times[0]), float(self.raw_times[-1])
         slack = 1e-9 * max(abs(first), abs(last))
@@ -235,7 +239,7 @@ class Trajectory:
 
     def spans(self) -> list[tuple[float, float, str]]:
         """Start, end and name of each phase."""
-        if not self.raw_times:
+        if not len(self.raw_times):
             return []
         starts = [(e.time, e.name) for e in self.events] or [(float(self.raw_times[0]), "")]
         ends = [t for t, _ in starts[1:]] + [float(self.raw_times[-1])]
