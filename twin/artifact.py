@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from twin import errors
-from twin.io.atomic import replace_file
+from twin.files import replace_file
 from twin.model import Row
 from twin.recipe import PID, Assign, Bolus, Harvest, Phase, Profile, Recipe
 from twin.signals import Signal

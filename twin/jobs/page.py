@@ -8,7 +8,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from twin.io.atomic import replace_file
+from twin.files import replace_file
 from twin.jobs.findings import GRADES, grade
 from twin.report import figures
 from twin.report.page import Cell, Page

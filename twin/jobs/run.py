@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twin import errors
-from twin.io.atomic import make_folder, replace_file
+from twin.files import make_folder, replace_file
 from twin.jobs import findings
 from twin.jobs.balances import Closure, close
 from twin.jobs.job import Job, read_job

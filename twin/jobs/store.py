@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from twin import errors
-from twin.io.atomic import replace_file
+from twin.files import replace_file
 from twin.simulation.trajectory import Event, Trajectory
 from twin.status import Status
 

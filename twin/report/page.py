@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from twin.io.atomic import replace_file
+from twin.files import replace_file
 
 STYLE = """
 :root{--ink:#1d2733;--soft:#5b6875;--line:#dde3e8;--paper:#fff;--back:#f3f5f7;--blue:#0072b2;--good:#00734f;--warn:#a14600}
