@@ -65,6 +65,7 @@ class Job:
     rtol: float
     refuse_limits: bool
     signals: tuple[str, ...]
+    headline: str
     balances: tuple[Balance, ...]
     folder: Path
 
@@ -105,10 +106,15 @@ def read_job(path: str | Path, *, data: str | Path | None = None, output: str | 
     signals = {s.name: s for s in built.signals}
     tags = _tags(records.table("tags", required=True), signals)
     compare = top.table("compare")
-    compare.only(("signals",))
+    compare.only(("signals", "headline"))
     measured = [s.name for s in built.signals if s.role in ("state", "algebraic", "output")]
     for signal in compare.texts("signals"):
         compare.choose("signal", signal, measured, "signals")
+    signals_compared = compare.texts("signals") or tuple(t.signal for t in tags if t.signal in measured)
+    if not signals_compared:
+        raise compare.error("no column gives a state or output of the model: there is nothing to compare.")
+    headline = compare.get("headline", str, signals_compared[0])
+    compare.choose("compared signal", headline, signals_compared, "headline")
     out = top.table("output")
     out.only(("folder",))
     return Job(
@@ -119,7 +125,7 @@ def read_job(path: str | Path, *, data: str | Path | None = None, output: str | 
         initial=_values(sim.table("initial"), [s.name for s in built.of_role("state")]),
         inputs=_values(sim.table("inputs"), [s.name for r in ("input", "disturbance") for s in built.of_role(r)]),
         duration=sim.values.get("duration"), rtol=_rtol(sim), refuse_limits=limits == "refuse",
-        signals=compare.texts("signals") or tuple(t.signal for t in tags if t.signal in measured),
+        signals=signals_compared, headline=headline,
         balances=tuple(_balance(top.table("balances").table(key), key, built) for key in top.table("balances").values),
         folder=Path(output) if output is not None else Path(out.get("folder", str, path.stem)))
 

@@ -16,17 +16,15 @@ from twin.report.page import Cell, Page
 if TYPE_CHECKING:
     from twin.jobs.run import JobResult
 
-HEADLINE = ("product",)  # shown first where it is compared; else the first compared signal
 
 
 def write_pictures(result: JobResult) -> dict[str, bytes]:
     """All pictures as PNG by name; the overview is also written beside the report, as `overview.png`."""
     found: dict[str, bytes] = {}
-    shown = [s for s in result.job.signals if s in result.job.model_signals]
-    if not result.trajectories or not shown:
+    shown, headline = result.job.signals, result.job.headline
+    if not result.trajectories:
         return found
     points = result.comparison.points if result.comparison is not None else {}
-    headline = result.job.headline or shown[0]
     found["overview"] = figures.png(figures.overview(
         result.trajectories, {run: points[run, headline] for run in result.trajectories if (run, headline) in points}, headline))
     for run, trajectory in result.trajectories.items():
