@@ -37,6 +37,23 @@ def by_field(kernels: dict[str, Any]) -> dict[str, Any]:
 
 def python_kernels(system: Any, names: Sequence[str]) -> dict[str, Callable[..., Any]]:
     """Kernels as plain Python functions on lists."""
-    from twin.lowering import emit_python
+    from twin.lowering.emit_python import emit_python
 
-    return {name: emit_python.compile_program(system.program(name)) for name in names}
+    space: dict[str, Any] = {}
+    text = emit_python([system.program(name) for name in names])
+    exec(compile(text, f"<kernels of {system.name}>", "exec"), space)
+    return {name: space[name] for name in names}
+
+
+def c_text(system: Any, names: Sequence[str]) -> str:
+    """Kernels as C99; function names are those of the programs behind `kernel_`."""
+    from twin.lowering.emit_c import emit_c
+
+    return emit_c([system.program(name) for name in names], prefix="kernel_")
+
+
+def numba_text(system: Any, names: Sequence[str]) -> str:
+    """Kernels as the text of a module for numba."""
+    from twin.lowering.emit_numba import emit_numba
+
+    return emit_numba([system.program(name) for name in names])

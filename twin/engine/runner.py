@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -90,14 +89,14 @@ class Runner:
     max_steps
         Most steps, rejected ones included.
     execution
-        "auto", "python", "c" or "numba".
+        "auto", "python", "c" or "numba"; None: what `twin.use` chose.
     sensitivities
-        Names of parameters and states (initial values) to which the derivatives of [x, z] are wanted.
+        Names of parameters, and of initial states ("initial.biomass"), to which the derivatives of [x, z] are wanted.
     """
 
     def __init__(self, system: Any, recipe: Recipe, *, times: Sequence[float], duration: float | None = None, start: float = 0.0,
                  rtol: float = 1e-6, atol: float | Sequence[float] | None = None, max_steps: int = 100_000,
-                 execution: str = "auto", sensitivities: Sequence[str] = ()) -> None:
+                 execution: str | None = None, sensitivities: Sequence[str] = ()) -> None:
         self.system, self.execution = system, execution
         self.names = Names(system.name, rows_of(system))
         self.widths = (system.n_x, system.n_z, system.n_y, system.n_u, system.n_d)
@@ -182,20 +181,16 @@ def rows_of(system: Any) -> dict[str, Sequence[Any]]:
 
 
 def columns_of(system: Any, names: Names, wanted: Sequence[str]) -> list[tuple[int, int]]:
-    """Columns of the sensitivities: (0, parameter) or (1, state)."""
+    """Columns of the sensitivities: (0, parameter) or (1, state); "initial.NAME" is the initial value of a state."""
     columns: list[tuple[int, int]] = []
-    parameters = list(system.parameter_names)
+    parameters = list(system.parameter_names())
     states = names.signals("state")
     for name in wanted:
+        kind, _, state = name.partition(".")
         if name in parameters:
             columns.append((0, parameters.index(name)))
-        elif name.partition("[")[0] in states:
-            columns += [(1, place) for place in names.places(name, "state", what="state")[1]]
+        elif kind == "initial":
+            columns += [(1, place) for place in names.places(state, "state", what="state")[1]]
         else:
-            raise errors.unknown("parameter or state", name, system.name, [*parameters, *states])
+            raise errors.unknown("parameter", name, system.name, [*parameters, *(f"initial.{s}" for s in states)])
     return columns
-
-
-def finite(values: Sequence[float]) -> bool:
-    """True where all values are finite numbers."""
-    return all(math.isfinite(v) for v in values)

@@ -27,7 +27,8 @@ def facts_of(system: Any) -> Facts:
     n = n_x + n_z
     size = [0] * r.SIZE_LENGTH
     size[:6] = [n_x, n_z, system.n_u, system.n_d, system.n_p, system.n_y]
-    pattern = [list(part) for part in system.pattern]
+    parts = zip(*system.cells.pattern, strict=True) if system.structure == "cells" else system.pattern
+    pattern = [list(part) for part in parts]
     nonzeros = len(pattern[0])
     order = list(range(n))
     length = nonzeros

@@ -25,17 +25,17 @@ def tw_sign(a: float) -> float:
 
 def tw_floor(a: float) -> float:
     """Largest whole number not above."""
-    return float(math.floor(a)) if abs(a) < _INTEGRAL else a
+    return math.copysign(float(math.floor(a)), a) if abs(a) < _INTEGRAL else a
 
 
 def tw_ceil(a: float) -> float:
     """Smallest whole number not below."""
-    return float(math.ceil(a)) if abs(a) < _INTEGRAL else a
+    return math.copysign(float(math.ceil(a)), a) if abs(a) < _INTEGRAL else a
 
 
 def tw_round(a: float) -> float:
     """Nearest whole number, halves to even."""
-    return float(round(a)) if abs(a) < _INTEGRAL else a
+    return math.copysign(float(round(a)), a) if abs(a) < _INTEGRAL else a
 
 
 def tw_is_finite(a: float) -> bool:

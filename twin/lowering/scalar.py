@@ -33,12 +33,21 @@ def inner(params: Mapping[str, Any]) -> Any:
 
 def unsupported(eqn: Any, why: str = "") -> LoweringError:
     """Error that names the primitive and the user's line."""
+    return _refusal(eqn.primitive.name, why, line(eqn))
+
+
+def line(eqn: Any) -> str:
+    """The user's line an equation comes from, or "" inside a library function."""
     from jax._src import source_info_util
 
-    where = source_info_util.summarize(eqn.source_info)
-    text = f"The primitive '{eqn.primitive.name}'{why} at {where} cannot be lowered. "
+    frame = source_info_util.user_frame(eqn.source_info.traceback)
+    return f"{frame.file_name}:{frame.start_line} ({frame.function_name})" if frame else ""
+
+
+def _refusal(primitive: str, why: str, where: str) -> LoweringError:
+    text = f"The primitive '{primitive}'{why} at {where or 'an unknown line'} cannot be lowered. "
     return LoweringError(text + "Write it with arithmetic, jnp functions of numbers, jnp.where or static slices.",
-                         primitive=eqn.primitive.name)
+                         primitive=primitive, why=why, where=where)
 
 
 def interpret(jaxpr: Any, constants: Sequence[Any], arguments: Sequence[Any], b: Builder) -> list[Any]:
@@ -93,7 +102,12 @@ def equation(eqn: Any, args: list[Any], b: Builder) -> list[Any]:
         closed = inner(params)
         count = len(closed.jaxpr.invars) if hasattr(closed, "jaxpr") else len(closed.invars)
         jaxpr, constants = (closed.jaxpr, closed.consts) if hasattr(closed, "jaxpr") else (closed, ())
-        return interpret(jaxpr, constants, args[-count:] if count else [], b)
+        try:
+            return interpret(jaxpr, constants, args[-count:] if count else [], b)
+        except LoweringError as e:
+            if getattr(e, "where", None) == "":  # inside a library function: name the line that called it
+                raise _refusal(e.primitive, e.why, line(eqn)) from None  # type: ignore[attr-defined]
+            raise
     if name in MOVES:
         return [MOVES[name](params, *args)]
     if name in SPECIAL:

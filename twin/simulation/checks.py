@@ -14,7 +14,7 @@ from twin.recipe import PID, Assign, Bolus, Harvest, Phase, Profile, Recipe
 
 def name_of(model: Any) -> str:
     """What to call a model in messages."""
-    return str(getattr(model, "title", "") or type(model).__name__)
+    return str(model.name) if hasattr(model, "rows") else type(model).__name__
 
 
 def number(name: str, value: Any, unit: str) -> float:
@@ -96,7 +96,7 @@ class Checker:
         """Initial states: the nominal values, over them those of the model, over them the given ones."""
         rows = self.model.layout("state")
         flat = self.nominal("state")
-        flat = Checker(self.model, False).vector("state", self.model.initial(), flat, "state")
+        flat = Checker(self.model, False).vector("state", self.defaults(), flat, "state")
         if isinstance(given, Mapping):
             flat = self.vector("state", given, flat, "state")
         elif given is not None:
@@ -119,6 +119,16 @@ class Checker:
                                            "positive volume.")
         return flat
 
+    def defaults(self) -> Mapping[str, Any]:
+        """Initial states that the model gives."""
+        initial = self.model.initial
+        return dict(initial() if callable(initial) else initial)
+
+    def parameter_names(self) -> list[str]:
+        """Names of the entries of the parameter vector."""
+        names = self.model.parameter_names
+        return list(names() if callable(names) else names)
+
     def nominal(self, role: str) -> list[float]:
         """Nominal values of a role."""
         flat = [0.0] * sum(r.count for r in self.model.layout(role))
@@ -132,7 +142,7 @@ class Checker:
         flat = [float(v) for v in self.model.parameter_vector()]
         if given is None:
             return flat
-        names = list(self.model.parameter_names())
+        names = self.parameter_names()
         if not isinstance(given, Mapping):
             values = [float(v) for v in given]
             if len(values) != len(flat):
@@ -154,7 +164,7 @@ class Checker:
 
     def recipe(self, recipe: Any, inputs: Mapping[str, Any] | None) -> Recipe:
         """The recipe with `inputs` written over it in every phase, all values checked and in the model's units."""
-        if recipe is None:
+        if recipe is None and hasattr(self.model, "recipe"):
             recipe = self.model.recipe()
         if recipe is None:
             recipe = Recipe.constant()
@@ -189,14 +199,14 @@ class Checker:
                     raise errors.SpecError(f"{self.name}.{name}{where} is a disturbance and cannot be moved by a "
                                            "PID. Give a "
                                            "number or a Profile.")
-                self.known("signal", value.measured, "state", "algebraic", "output")
+                self.known("signal", value.measured.partition("[")[0], "state", "algebraic", "output")
                 checked[name] = value
             else:
                 checked[name] = self.value(signal, value, where)
         until = phase.until
         if isinstance(until, tuple):
-            row = self.known("signal", until[0], "state", "algebraic", "output")
-            if row.shape:
+            row = self.known("signal", until[0].partition("[")[0], "state", "algebraic", "output")
+            if row.shape and "[" not in until[0]:
                 raise errors.SpecError(f"until names {self.name}.{until[0]}, which lies on {row.count} cells. "
                                        "Expected a scalar "
                                        "signal. Add an output for it.")
@@ -276,9 +286,9 @@ class Checker:
 
 def parameter_facts(model: Any) -> dict[str, tuple[str, float | None, float | None]]:
     """Unit, lower and upper bound of each parameter field by name."""
-    if hasattr(model, "parameter_facts"):
-        return dict(model.parameter_facts())
-    found = {}
+    found: dict[str, tuple[str, float | None, float | None]] = {}
+    if not dataclasses.is_dataclass(model) or hasattr(model, "rows"):
+        return found
     for f in dataclasses.fields(model):
         if f.metadata.get("kind") == "parameter":
             low, high = f.metadata["bounds"]

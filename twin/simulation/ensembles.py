@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from twin.simulation.simulate import Simulator
     from twin.simulation.trajectory import Trajectory
 
-CHUNK = 32  # members a task: fixed, so that tasks do not depend on the number of workers
-RETRIES = 3
-WAIT = 0.05  # seconds between looks at Ctrl-C
-
 Progress = Callable[[int, int], None]
 
 
@@ -178,7 +174,6 @@ def members(simulator: Simulator, initial: Any, parameters: Any) -> tuple[Any, A
 
     x0, p = simulator.start()
     check = simulator.check
-    names = list(simulator.model.parameter_names())
     tables = (_table(initial, x0, "initial", lambda row: check.initial(row)),
               _table(parameters, p, "parameters", lambda row: check.parameters(row)))
     sizes = {len(t) for t in tables if len(t) != 1}
@@ -187,7 +182,7 @@ def members(simulator: Simulator, initial: Any, parameters: Any) -> tuple[Any, A
                                "many, or "
                                "one of them single.")
     count = sizes.pop() if sizes else 1
-    if not count or len(names) != len(p):
+    if not count:
         raise errors.SpecError("The ensemble has no members. Give at least one row.")
     x, q = (np.ascontiguousarray(np.broadcast_to(t, (count, t.shape[1]))) for t in tables)
     return x, q
@@ -221,3 +216,23 @@ def _table(given: Any, base: Sequence[float], what: str, convert: Callable[[Mapp
         except errors.SpecError as error:
             raise errors.SpecError(f"{what}, row {k}: {error}", row=k) from None
     return np.asarray(rows, dtype=float)
+
+
+def run_members(simulator: Simulator, initial: Any, parameters: Any, executor: Any, threads: int | None,
+                progress: Progress | None) -> Ensemble:
+    """Run all members and put the results into arrays."""
+    import numpy as np
+
+    from twin.simulation import pools
+
+    x0, p = members(simulator, initial, parameters)
+    store = pools.Store(simulator, len(x0), progress)
+    try:
+        if executor is None:
+            pools.on_threads(simulator, x0, p, threads, store)
+        else:
+            pools.on_executor(simulator, x0, p, executor, store)
+    except KeyboardInterrupt:
+        store.stopped = True
+    return Ensemble(simulator, Status.STOPPED if store.stopped else Status.SUCCESS, tuple(store.statuses),
+                    np.asarray(simulator.times, dtype=float), store.raw, x0, p)

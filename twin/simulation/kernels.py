@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from twin import errors
@@ -49,6 +49,8 @@ class Kernels:
     @functools.cached_property
     def functions(self) -> Mapping[str, Function]:
         """Kernel name -> function(t, x, z, u, d, p) -> flat numpy array; `jacobian` is dense."""
+        if not hasattr(self.model, "derivative") and not hasattr(self.model, "program"):
+            return traced(self.model)
         try:
             return lowered(self.model)
         except errors.LoweringError:
@@ -225,8 +227,82 @@ class Kernels:
 
 
 def lowered(model: Any) -> Mapping[str, Function]:
-    """Functions from the lowered programs."""
-    raise errors.LoweringError("not yet")
+    """Functions from the lowered programs, run as plain Python."""
+    from twin.lowering.system import system_of
+
+    return LoweredFunctions(system_of(model))
+
+
+class LoweredFunctions(Mapping[str, Function]):
+    """Functions of a System by name, made when first asked for."""
+
+    def __init__(self, system: Any) -> None:
+        self.system = system
+        self.made: dict[str, Function] = {}
+        self["rhs"], self["jacobian"]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("rhs", "jacobian", "outputs", "input_jacobian", "output_jacobian"))
+
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, name: str) -> Function:
+        if name not in self.made:
+            self.made[name] = self._make(name)
+        return self.made[name]
+
+    def _make(self, name: str) -> Function:
+        import numpy as np
+
+        from twin.engine.kernels import python_kernels
+
+        program = self.system.program(name)
+        kernel = python_kernels(self.system, [name])[name]
+        n_out, n_work = program.size("out"), program.size("work")
+
+        def call(t: float, *vectors: Any) -> Any:
+            out = [0.0] * n_out
+            kernel(t, *(v if isinstance(v, list | tuple) else v.tolist() for v in vectors), out, [0.0] * n_work)
+            return np.asarray(out, dtype=float)
+
+        if name != "jacobian":
+            return call
+        rows, columns = self._places()
+        n = self.system.n_x + self.system.n_z
+
+        def dense(t: float, *vectors: Any) -> Any:
+            matrix = np.zeros((n, n))
+            np.add.at(matrix, (rows, columns), call(t, *vectors)[:len(rows)])
+            return matrix
+
+        return dense
+
+    def _places(self) -> tuple[list[int], list[int]]:
+        """Row and column in [x, z] of each entry of the `jacobian` kernel."""
+        system = self.system
+        if system.structure == "dense":
+            rows, columns = system.pattern
+            return list(rows), list(columns)
+        cells = system.cells
+        own = [[*(c * cells.m_x + i for i in range(cells.m_x)),
+                *(system.n_x + c * cells.m_z + i for i in range(cells.m_z))] for c in range(cells.count)]
+        border = [*range(cells.count * cells.m_x, system.n_x),
+                  *range(system.n_x + cells.count * cells.m_z, system.n_x + system.n_z)]
+        rows, columns = [], []
+        for c in range(cells.count):
+            for which, i, j in cells.pattern:
+                # entries that would lie beyond the ends are zero: added anywhere they do no harm
+                target = border if which == 3 else own[min(max(c + which - 1, 0), cells.count - 1)]
+                rows.append(own[c][i])
+                columns.append(target[j])
+        for b in border:
+            rows += [b] * (cells.count * (cells.m_x + cells.m_z))
+            columns += [k for cell in own for k in cell]
+        for b in border:
+            rows += [b] * len(border)
+            columns += border
+        return rows, columns
 
 
 def traced(model: Any) -> Mapping[str, Function]:

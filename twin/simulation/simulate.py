@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from twin import errors
+from twin.engine.runner import Runner
+from twin.lowering.system import system_of
 from twin.recipe import Recipe
 from twin.simulation.checks import Checker
-from twin.simulation.trajectory import SHOWN, Trajectory
+from twin.simulation.sensitivity import INITIAL
+from twin.simulation.trajectory import PARTS, SHOWN, Event, Trajectory
+from twin.status import Status
 
 RTOL = 1e-6
 MAX_STEPS = 100_000
@@ -21,7 +26,7 @@ def simulate(model: Any, recipe: Any = None, *, inputs: Mapping[str, Any] | None
              parameters: Mapping[str, Any] | Sequence[float] | None = None, duration: float | str | None = None,
              times: Iterable[float | str] | None = None, points: int = POINTS, every: float | str | None = None,
              rtol: float = RTOL, atol: Any = None, max_steps: int = MAX_STEPS, sensitivities: Sequence[str] = (),
-             check_limits: bool = True, execution: str | None = None, throw: bool = True) -> Trajectory:
+             check_limits: bool = True, execution: str = "auto", throw: bool = True) -> Trajectory:
     """Simulate a dynamic model.
 
     Parameters
@@ -51,7 +56,7 @@ def simulate(model: Any, recipe: Any = None, *, inputs: Mapping[str, Any] | None
     check_limits
         False allows inputs and initial states outside the limits of their signals.
     execution
-        "python", "c" or "numba"; chosen by `twin.use` without.
+        "python", "c", "numba", or "auto": chosen by `twin.use`.
     throw
         False returns what was computed with its status instead of raising.
 
@@ -80,7 +85,7 @@ def simulator(model: Any, recipe: Any = None, *, inputs: Mapping[str, Any] | Non
               duration: float | str | None = None, times: Iterable[float | str] | None = None, points: int = POINTS,
               every: float | str | None = None, rtol: float = RTOL, atol: Any = None, max_steps: int = MAX_STEPS,
               sensitivities: Sequence[str] = (), check_limits: bool = True,
-              execution: str | None = None) -> Simulator:
+              execution: str = "auto") -> Simulator:
     """A simulation prepared for repeated calls with other initial states and parameters; arguments as `simulate`.
 
     Examples
@@ -101,7 +106,7 @@ class Simulator:
     def __init__(self, model: Any, recipe: Any = None, *, inputs: Mapping[str, Any] | None = None,
                  duration: Any = None, times: Any = None, points: int = POINTS, every: Any = None, rtol: float = RTOL,
                  atol: Any = None, max_steps: int = MAX_STEPS, sensitivities: Sequence[str] = (),
-                 check_limits: bool = True, execution: str | None = None) -> None:
+                 check_limits: bool = True, execution: str = "auto") -> None:
         self.check = check = Checker(model, check_limits)
         self.model, self.name = model, check.name
         if not model.layout("state"):
@@ -114,16 +119,16 @@ class Simulator:
         self.atol = self._atol(atol)
         self.sensitivities = tuple(sensitivities)
         self.layout = {role: tuple(model.layout(role)) for role in SHOWN}
-        self.runner = self._runner(self.times)
+        self.n_x = sum(r.count for r in self.layout["state"])
+        self.parameter_names = tuple(check.parameter_names())
+        self.system = system_of(model)
+        self.runner = self._runner(self.times, self.times[-1])
         self._defaults: tuple[list[float], list[float]] | None = None
 
-    def _runner(self, times: Sequence[float]) -> Any:
-        from twin.engine.runner import Runner
-        from twin.lowering.system import system_of
-
-        system = getattr(self.model, "system", None) or system_of(self.model)
-        return Runner(system, self.recipe, times=times, duration=times[-1], rtol=self.rtol, atol=self.atol,
-                      max_steps=self.max_steps, execution=self.execution, sensitivities=self.sensitivities)
+    def _runner(self, times: Sequence[float], duration: float) -> Runner:
+        columns = [name.removeprefix(INITIAL) for name in self.sensitivities]
+        return Runner(self.system, self.recipe, times=times, duration=duration, rtol=self.rtol, atol=self.atol,
+                      max_steps=self.max_steps, execution=self.execution, sensitivities=columns)
 
     def _atol(self, atol: Any) -> list[float]:
         scale = [abs(v) or 1.0 for v in self.check.nominal("state") + self.check.nominal("algebraic")]
@@ -176,4 +181,68 @@ class Simulator:
         return given  # type: ignore[no-any-return]
 
     def _trajectory(self, raw: Any, x0: Sequence[float], p: Sequence[float]) -> Trajectory:
-        raise NotImplementedError
+        names = self.parameter_names
+        at = _Again(self, x0, p)
+        return Trajectory(
+            model=self.name, status=raw.status, message=self._message(raw), time_unit=self.model.time_unit,
+            raw_times=raw.times, raw={role: raw.part(part) for role, part in PARTS.items()}, layout=self.layout,
+            events=tuple(self._event(row) for row in raw.events), stats=raw.stats,
+            parameters=dict(zip(names, (float(v) for v in p), strict=True)),
+            sensitivities=self._sensitivities(raw, p) if self.sensitivities else None, again=at)
+
+    def _event(self, row: Any) -> Event:
+        n = self.n_x
+        phase = int(row[1])
+        return Event(float(row[0]), phase, self.recipe.phases[phase].name,
+                     named(self.layout["state"], row[2:2 + n]), named(self.layout["state"], row[2 + n:2 + 2 * n]))
+
+    def _message(self, raw: Any) -> str:
+        """What went wrong, when and where, or ""."""
+        if raw.status:
+            return ""
+        unit = self.model.time_unit
+        text = f"{self.name} was simulated to {raw.end:.6g} {unit} of {self.times[-1]:.6g} {unit}. {raw.status}"
+        if raw.status is Status.EVENT_MISSED:
+            phase = self.recipe.phases[len(raw.events) - 1]
+            return f"{text} Phase '{phase.name}' waited for {' '.join(str(v) for v in phase.until)}."  # type: ignore[union-attr]
+        if raw.trouble and raw.status is not Status.STOPPED:
+            values = named(self.layout["state"], raw.x_end) | named(self.layout["algebraic"], raw.z_end)
+            name, _, cell = raw.trouble.partition("[")
+            value = values[name][int(cell[:-1])] if cell else values[name]
+            unit = self.check.rows("state", "algebraic")[name].signal.unit
+            text += f" Trouble began with {raw.trouble} = {value:.6g} {unit}."
+        return text
+
+    def _sensitivities(self, raw: Any, p: Sequence[float]) -> Any:
+        from twin.simulation.sensitivity import collect
+
+        return collect(self, raw, p)
+
+    def many(self, initial: Any = None, parameters: Any = None, *, executor: Any = None, threads: int | None = None,
+             progress: Any = None) -> Any:
+        """Simulate many members; see `twin.simulate_many`."""
+        from twin.simulation.ensembles import run_members
+
+        return run_members(self, initial, parameters, executor, threads, progress)
+
+    def with_times(self, times: Sequence[float]) -> Simulator:
+        """The same simulator with other output times (the same steps)."""
+        other = copy.copy(self)
+        other.times = [float(t) for t in times]
+        other.runner = other._runner(other.times, self.times[-1])
+        return other
+
+
+class _Again:
+    """Repeats a run at other output times."""
+
+    def __init__(self, simulator: Simulator, x0: Sequence[float], p: Sequence[float]) -> None:
+        self.simulator, self.x0, self.p = simulator, x0, p
+
+    def __call__(self, times: Sequence[float]) -> Trajectory:
+        return self.simulator.with_times(times)(self.x0, self.p, throw=False)
+
+
+def named(rows: Sequence[Any], flat: Sequence[float]) -> dict[str, Any]:
+    """Values of a flat vector by name: floats, lists on cells."""
+    return {r.signal.name: [float(v) for v in flat[r.where]] if r.shape else float(flat[r.where]) for r in rows}

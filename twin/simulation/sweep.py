@@ -42,7 +42,7 @@ def sweep(model: Any, recipe: Any = None, *, over: Mapping[str, Iterable[Any]], 
     """
     check = Checker(model, options.get("check_limits", True))
     states, entries = check.rows("state"), check.rows("input", "disturbance")
-    names = list(model.parameter_names())
+    names = check.parameter_names()
     kinds = {}
     for name in over:
         kinds[name] = "inputs" if name in entries else "initial" if name in states else "parameters"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from twin.simulation.comparison import Comparison
 
 SHOWN = ("state", "algebraic", "output", "input", "disturbance")
+PARTS = {"state": "x", "algebraic": "z", "output": "y", "input": "u", "disturbance": "d"}  # names in the engine
 
 
 @dataclasses.dataclass(frozen=True)
