@@ -1,8 +1,8 @@
 """Artifacts: a model as data in one HDF5 file, that runs without its class and without JAX.
 
-`save` stores the lowered programs, the layout, the table of signals and parameters with their units, the values, versions and a
-hash of the data. `load` reads them back: nothing in the file is executed, imported or looked up by name, and every program is
-verified before a kernel is made of it. The checksum finds damage; it is not a signature.
+`save` stores the lowered programs, the layout, the table of signals and parameters with their units, the values,
+versions and a hash of the data. `load` reads them back: nothing in the file is executed, imported or looked up by
+name, and every program is verified before a kernel is made of it. The checksum finds damage; it is not a signature.
 """
 
 from __future__ import annotations
@@ -176,8 +176,8 @@ def load(path: str | Path, model: Any = None) -> Any:
     try:
         stored = _stored(json.loads(parts["manifest"]), parts["system"].decode())
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, errors.SpecError) as e:
-        raise errors.StorageError(f"{path} holds a model that is not consistent ({e}). It was changed after it was stored. "
-                                  "Store the model again.") from e
+        raise errors.StorageError(f"{path} holds a model that is not consistent ({e}). It was changed after it was "
+                                  "stored. Store the model again.") from e
     return stored if model is None else _into(stored, model, path)
 
 
@@ -234,15 +234,19 @@ def _manifest(model: Any, data: Any, note: str) -> dict[str, Any]:
 
 
 def _facts(model: Any) -> tuple[ParameterFact, ...]:
-    return tuple(ParameterFact(f.name, f.metadata["unit"], *f.metadata["bounds"], f.metadata["scale"], f.metadata["source"],
-                               f.metadata["doc"])
-                 for f in dataclasses.fields(model) if f.metadata.get("kind") == "parameter")
+    found = []
+    for f in dataclasses.fields(model):
+        m = f.metadata
+        if m.get("kind") == "parameter":
+            found.append(ParameterFact(f.name, m["unit"], *m["bounds"], m["scale"], m["source"], m["doc"]))
+    return tuple(found)
 
 
 def _read(path: Path) -> dict[str, bytes]:
     import h5py
 
-    foreign = f"{path} is not a stored model, or it is truncated. Expected a file written by twin.save. Store the model again."
+    foreign = (f"{path} is not a stored model, or it is truncated. Expected a file written by twin.save. "
+               "Store the model again.")
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT:
@@ -256,12 +260,13 @@ def _read(path: Path) -> dict[str, bytes]:
     except errors.StorageError:
         raise
     except FileNotFoundError as e:
-        raise errors.StorageError(f"{path} does not exist. Expected a file written by twin.save. Check the path.") from e
+        raise errors.StorageError(f"{path} does not exist. Expected a file written by twin.save. Check the "
+                                  "path.") from e
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as e:
         raise errors.StorageError(foreign) from e
     if _checksum(parts) != expected:
-        raise errors.StorageError(f"{path} is damaged: its checksum does not match its content. Store the model again, or "
-                                  "restore the file from a backup.")
+        raise errors.StorageError(f"{path} is damaged: its checksum does not match its content. Store the model "
+                                  "again, or restore the file from a backup.")
     return parts
 
 
@@ -269,13 +274,13 @@ def _dataset(file: Any, name: str, path: Path) -> bytes:
     import h5py
 
     if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-        raise errors.StorageError(f"{path} has no '{name}' of its own. Expected a file written by twin.save. Store the model "
-                                  "again.")
+        raise errors.StorageError(f"{path} has no '{name}' of its own. Expected a file written by twin.save. Store "
+                                  "the model again.")
     found = file[name]
     whole = isinstance(found, h5py.Dataset) and found.dtype == "uint8" and found.ndim == 1
     if not whole or found.is_virtual or found.external or found.size > MAX_BYTES:
-        raise errors.StorageError(f"'{name}' in {path} is not a list of at most {MAX_BYTES} bytes inside the file. Store the "
-                                  "model again.")
+        raise errors.StorageError(f"'{name}' in {path} is not a list of at most {MAX_BYTES} bytes inside the file. "
+                                  "Store the model again.")
     return bytes(found[()].tobytes())
 
 
@@ -285,7 +290,8 @@ def _stored(raw: Mapping[str, Any], system_text: str) -> StoredModel:
 
     system = System.from_json(system_text)
     verify_system(system)
-    return StoredModel(system, tuple(ParameterFact(**f) for f in raw["facts"]), _recipe_in(raw["plan"]), dict(raw["info"]))
+    facts = tuple(ParameterFact(**f) for f in raw["facts"])
+    return StoredModel(system, facts, _recipe_in(raw["plan"]), dict(raw["info"]))
 
 
 def _recipe_out(value: Any) -> Any:
@@ -327,8 +333,9 @@ def _into(stored: StoredModel, model: Any, path: str | Path) -> Any:
                                    "differs. Name the class that was stored.")
     if tuple(target.parameter_names()) != stored.parameter_names():
         odd = sorted(set(target.parameter_names()) ^ set(stored.parameter_names()))
-        raise errors.SpecError(f"The parameters of {kind} are not those of {path}: {', '.join(odd[:5]) or 'another order'}. "
-                               "Give an instance with the same learned terms.")
+        raise errors.SpecError(f"The parameters of {kind} are not those of {path}: "
+                               f"{', '.join(odd[:5]) or 'another order'}. Give an instance with the same learned "
+                               "terms.")
     values, at = stored.parameter_vector(), 0
 
     def take(leaf: Any) -> Any:

@@ -1,8 +1,8 @@
 """The plant behind `penicillin_seed0.csv`: richer than any model that is fitted to its records.
 
-A fed-batch penicillin fermentation after Birol et al. (2002) in which the culture also loses viability, slowly and faster
-when starved; the shipped model knows nothing of that. There is no evaporation. Eight batches differ in when the feed starts
-and how it steps, in stirrer power, air flow and temperature.
+A fed-batch penicillin fermentation after Birol et al. (2002) in which the culture also loses viability, slowly and
+faster when starved; the shipped model knows nothing of that. There is no evaporation. Eight batches differ in when the
+feed starts and how it steps, in stirrer power, air flow and temperature.
 
     python penicillin_plant.py SEED FILE.csv
 
@@ -26,9 +26,9 @@ TAG_INTERVAL = 0.2  # h
 LAB_EVERY = 40  # tag rows
 RELATIVE_NOISE = 0.03
 FLOOR = {"biomass": 0.02, "substrate": 0.003, "product": 0.003, "oxygen": 0.005}  # g/l
-START = [0.1, 15.0, 0.0, 1.16, 100.0, 1.0]  # biomass, substrate, product, oxygen g/l; volume l; viable share of the biomass
-COLUMNS = ("batch", "time_h", "feed_l_h", "power_W", "aeration_l_h", "temperature_K", "dissolved_oxygen_g_l", "volume_l",
-           "biomass_g_l", "substrate_g_l", "product_g_l")
+START = [0.1, 15.0, 0.0, 1.16, 100.0, 1.0]  # biomass, substrate, product, oxygen g/l; volume l; viable share
+COLUMNS = ("batch", "time_h", "feed_l_h", "power_W", "aeration_l_h", "temperature_K", "dissolved_oxygen_g_l",
+           "volume_l", "biomass_g_l", "substrate_g_l", "product_g_l")
 
 
 @dataclasses.dataclass(frozen=True)

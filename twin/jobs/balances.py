@@ -10,6 +10,7 @@ from typing import Any
 
 from twin.jobs.job import Balance
 from twin.recipe import Profile
+from twin.report.page import number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,11 +50,11 @@ class Closure:
 
     def sentence(self) -> str:
         """The outcome in a sentence."""
-        total = f"{self.start + self.entered:.4g} {self.unit}"
+        total = f"{number(self.start + self.entered)} {self.unit}"
         if self.closed:
             return f"Closes: {abs(self.mismatch):.1e} {self.unit} of {total} is not accounted for."
         verb = "is missing" if self.mismatch < 0 else "appears from nowhere"
-        return f"Does not close: {abs(self.mismatch):.4g} {self.unit} of {total} ({abs(self.share):.1%}) {verb}."
+        return f"Does not close: {number(abs(self.mismatch))} {self.unit} of {total} ({abs(self.share):.1%}) {verb}."
 
 
 def close(balance: Balance, run: str, model: Any, trajectory: Any, inputs: Mapping[str, float | Profile],
@@ -101,8 +102,9 @@ def close(balance: Balance, run: str, model: Any, trajectory: Any, inputs: Mappi
     entered, left = flow(balance.enters), flow(balance.leaves)
     mismatch, turned = end - start - entered + left, abs(start) + abs(entered)
     share = mismatch / turned if turned > 0 else math.nan
+    recorded = _measured(balance, parameters, measured, trajectory, entered)
     return Closure(balance.name, run, balance.unit, start, entered, left, end, mismatch, share,
-                   abs(share) <= balance.tolerance, parts, _measured(balance, parameters, measured, trajectory, entered))
+                   abs(share) <= balance.tolerance, parts, recorded)
 
 
 def _integral(times: Sequence[float], name: str, trajectory: Any, inputs: Mapping[str, float | Profile],

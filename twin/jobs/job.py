@@ -18,7 +18,7 @@ FIRST = "first"
 
 @dataclasses.dataclass(frozen=True)
 class Tag:
-    """One column of the records: the signal it measures, its unit, and a factor with unit ("1 l/kg") where one is needed."""
+    """One column of the records: its signal, its unit, and a factor with unit ("1 l/kg") where one is needed."""
 
     column: str
     signal: str
@@ -169,7 +169,7 @@ def _tags(table: toml.Table, signals: Mapping[str, Any]) -> tuple[Tag, ...]:
         unit = row.get("unit", str, required=f'"{signals[signal].unit}"')
         tags.append(Tag(column, signal, unit, row.get("factor", str, ""), row.get("note", str, "")))
     if not tags:
-        raise table.error(f'{table.name} is empty. Map at least one column: COLUMN = {{ signal = "...", unit = "..." }}')
+        raise table.error(f'{table.name} is empty. Map a column: COLUMN = {{ signal = "...", unit = "..." }}')
     return tuple(tags)
 
 
@@ -206,7 +206,8 @@ def _balance(table: toml.Table, name: str, model: Any) -> Balance:
     states = [s.name for s in model.of_role("state") if not s.shape]
     tolerance = table.get("tolerance", float, 1e-6)
     if not (tolerance > 0 and math.isfinite(tolerance)):
-        raise table.error(f"tolerance is {tolerance:g}. Expected a positive share of what was turned over.", "tolerance")
+        raise table.error(f"tolerance is {tolerance:g}. Expected a positive share of what was turned "
+                          "over.", "tolerance")
     balance = Balance(name, table.get("unit", str, required='"g"'), terms("holds", states), terms("enters", signals),
                       terms("leaves", signals), tolerance, table.get("note", str, ""))
     if not balance.holds:
@@ -221,5 +222,6 @@ def _product(table: toml.Table, key: str, known: list[str]) -> tuple[float | str
         if isinstance(factor, str):
             table.choose("parameter or signal", factor, known, key)
         elif isinstance(factor, bool) or not isinstance(factor, int | float):
-            raise table.error(f"'{key}' of {table.name} is {value!r}. Expected a number, a name, or a list of them.", key)
+            raise table.error(f"'{key}' of {table.name} is {value!r}. Expected a number, a name, or a list of "
+                              "them.", key)
     return factors

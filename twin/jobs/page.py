@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twin.files import replace_file
 from twin.jobs.findings import GRADES, grade
 from twin.report import figures
-from twin.report.page import Cell, Page
+from twin.report.page import Cell, Page, number, pretty
 
 if TYPE_CHECKING:
     from twin.jobs.run import JobResult
@@ -25,11 +25,12 @@ def write_pictures(result: JobResult) -> dict[str, bytes]:
     if not result.trajectories:
         return found
     points = result.comparison.points if result.comparison is not None else {}
-    found["overview"] = figures.png(figures.overview(
-        result.trajectories, {run: points[run, headline] for run in result.trajectories if (run, headline) in points}, headline))
+    first = {run: points[run, headline] for run in result.trajectories if (run, headline) in points}
+    found["overview"] = figures.png(figures.overview(result.trajectories, first, headline))
     for run, trajectory in result.trajectories.items():
         mine = {s: points[run, s] for s in shown if (run, s) in points}
-        moved = [n for n in trajectory.names("input", "disturbance") if float(trajectory[n].max() - trajectory[n].min()) > 0]
+        acted = trajectory.names("input", "disturbance")
+        moved = [n for n in acted if float(trajectory[n].max() - trajectory[n].min()) > 0]
         found[f"run {run}"] = figures.png(figures.run_with_residuals(trajectory, mine, shown, moved))
     for balance in dict.fromkeys(c.balance for c in result.closures):
         mine = [c for c in result.closures if c.balance == balance and c.start + c.entered > 0]
@@ -60,32 +61,36 @@ def _summary(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> No
     closed = [c.closed for c in result.closures]
     page.tiles({"runs simulated": f"{done} of {runs}", "measurements read": f"{measured:,}",
                 "balances closed": f"{sum(closed)} of {len(closed)}"})
-    page.say(str(result.status), "" if result.status else "note")
+    if not result.status:
+        page.say(str(result.status), "note")
     said = result.sentences
-    page.points([*said["progress"], *said["comparison"], *said["extrapolation"], *said["balances"]])
+    page.points([*said["progress"], *said["comparison"], *said["extrapolation"], *said["unknown"], *said["balances"]])
     if "overview" in pictures:
-        shown = result.job.headline.replace("_", " ")
+        shown = pretty(result.job.headline)
+        given = [pretty(t.signal) for t in result.job.tags if t.signal in _acted(result.job.model)]
         page.picture(pictures["overview"], f"{shown} of every run, records and model",
-                     f"{shown[:1].upper()}{shown[1:]} in every run: records as points, the published model as a line. The model "
-                     "was given only what was done to the plant (feed, air, power, temperature), and nothing was fitted.")
+                     f"{shown[:1].upper()}{shown[1:]}: records as points, the published model as a line. The model "
+                     f"was given only what was done to the plant ({', '.join(given)}); nothing was fitted.")
 
 
 def _quality(page: Page, result: JobResult) -> None:
-    page.section("Are the records sound?", "Before anything is compared, every tag is checked for gaps, frozen sensors, spikes, "
+    page.section("Are the records sound?", "Before anything is compared, every tag is checked for gaps, frozen "
+                                           "sensors, spikes, "
                  "duplicates and values outside the limits of the model.")
     frame = result.quality.table().reset_index()
     frame = frame.drop(columns=[c for c in frame.columns if str(c) == "index"])
-    page.table([str(c).replace("_", " ") for c in frame.columns], [[_native(v) for v in row] for row in frame.values.tolist()])
+    rows = [[_native(v) for v in row] for row in frame.to_numpy().tolist()]
+    page.table([str(c).replace("_", " ") for c in frame.columns], rows)
     if result.records.unused:
-        page.say(f"Columns of {result.job.data_file.name} that no signal of the model stands for, and that were left out: "
-                 f"{', '.join(result.records.unused)}.")
+        page.say(f"Columns of {result.job.data_file.name} that were left out: {', '.join(result.records.unused)}.")
     notes = [f"{t.column} is read as {t.signal}: {t.note}." for t in result.job.tags if t.note]
     page.points(notes)
 
 
 def _comparison(page: Page, result: JobResult) -> None:
     words = "; ".join(f"up to {limit:.0%}: {text}" for limit, text in GRADES[:-1])
-    page.section("How well does the model follow?", "Root mean square error (RMSE) of model less measurement for each signal "
+    page.section("How well does the model follow?", "Root mean square error (RMSE) of model less measurement for each "
+                                                    "signal "
                  f"and run. In brackets: over the measured range. Words used here: {words}; above: {GRADES[-1][1]}.")
     comparison = result.comparison
     if comparison is None:
@@ -100,20 +105,21 @@ def _comparison(page: Page, result: JobResult) -> None:
             row.append(_error(found[0]) if found else "not measured")
         rows.append(row)
     units = {d.signal: d.unit for d in comparison.deviations}
-    page.table(["run", *[f"{s.replace('_', ' ')} [{units[s]}]" for s in signals]], rows)
+    page.table(["run", *[f"{pretty(s)} [{units[s]}]" for s in signals]], rows)
     page.points(comparison.skipped)
-    page.fold("All measures", "number of points, RMSE, bias (mean of model less measurement), coefficient of determination")
+    page.fold("All measures", "number of points, RMSE, bias (mean of model less measurement), coefficient of "
+                              "determination")
     page.table(["run", "signal", "unit", "points", "RMSE", "RMSE / range", "bias", "R²"],
-               [[Cell(d.run, ""), d.signal.replace("_", " "), d.unit, d.count, d.rmse, d.nrmse, d.bias, d.r2]
+               [[Cell(d.run, ""), pretty(d.signal), d.unit, d.count, d.rmse, d.nrmse, d.bias, d.r2]
                 for d in comparison.deviations])
     page.unfold()
 
 
 def _error(deviation: Any) -> Cell:
     if deviation.nrmse != deviation.nrmse:
-        return Cell(f"{deviation.rmse:.3g}", "")
+        return Cell(number(deviation.rmse, 3), "")
     look = "good" if deviation.nrmse <= GRADES[1][0] else "warn" if deviation.nrmse > GRADES[2][0] else ""
-    return Cell(f"{deviation.rmse:.3g} ({deviation.nrmse:.0%})", look)
+    return Cell(f"{number(deviation.rmse, 3)} ({deviation.nrmse:.0%})", look)
 
 
 def _runs(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> None:
@@ -122,13 +128,14 @@ def _runs(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> None:
     for k, (run, trajectory) in enumerate(result.trajectories.items()):
         mine = [d for d in result.comparison.deviations if d.run == run] if result.comparison is not None else []
         worst = max(mine, key=lambda d: d.nrmse if d.nrmse == d.nrmse else -1.0, default=None)
-        aside = f"worst: {worst.signal.replace('_', ' ')} {grade(worst.nrmse)}" if worst and worst.nrmse == worst.nrmse else ""
+        aside = f"worst: {pretty(worst.signal)} {grade(worst.nrmse)}" if worst and worst.nrmse == worst.nrmse else ""
         page.fold(run, aside, unfolded=k == 0)
         page.picture(pictures[f"run {run}"], f"signals of {run} with residuals")
         page.points([e.sentence()[:1].upper() + e.sentence()[1:] for e in result.excursions[run]])
-        steps = ", ".join(f"{int(v):,} {k.replace('_', ' ')}" for k, v in trajectory.stats.items() if float(v).is_integer())
+        steps = ", ".join(f"{int(v):,} {pretty(k)}" for k, v in trajectory.stats.items() if float(v).is_integer())
         origin = "taken over from an earlier call" if run in result.resumed else "simulated now"
-        page.say(f"{trajectory.status} {origin[:1].upper()}{origin[1:]}{': ' if steps else '.'}{steps}{'.' if steps else ''}", "soft")
+        page.say(f"{trajectory.status} "
+                 f"{origin[:1].upper()}{origin[1:]}{': ' if steps else '.'}{steps}{'.' if steps else ''}", "soft")
         page.unfold()
     page.points([f"{run}: missing. {why}" for run, why in result.missing.items()])
 
@@ -136,7 +143,8 @@ def _runs(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> None:
 def _balances(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> None:
     if not result.job.balances:
         return
-    page.section("Do the balances close?", "What a vessel holds at the end must be what it held at the start, plus what entered, "
+    page.section("Do the balances close?", "What a vessel holds at the end must be what it held at the start, plus "
+                                           "what entered, "
                  "less what left. A model whose balance does not close makes or loses matter.")
     said = dict(zip(dict.fromkeys(c.balance for c in result.closures), result.sentences["balances"], strict=False))
     for balance in result.job.balances:
@@ -149,12 +157,15 @@ def _balances(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> N
         page.say(said[balance.name])
         if f"balance {balance.name}" in pictures:
             page.picture(pictures[f"balance {balance.name}"], f"{balance.name}: where it is at the end of every run",
-                         "Where it is at the end, in percent of what was there and came in: a bar that ends at the line closes.")
+                         "Where it is at the end, in percent of what was there and came in: a bar that ends at the "
+                         "line closes.")
         told = any(c.measured == c.measured for c in mine)
-        page.table(["run", "at start", "entered", "left", "at end", "mismatch", "share", *(["left, by the records"] if told else [])],
+        columns = ["run", "at start", "entered", "left", "at end", "mismatch", "share"]
+        page.table(columns + ["left, by the records"] * told,
                    [[Cell(c.run, ""), c.start, c.entered, c.left, c.end, c.mismatch,
                      Cell(f"{c.share:.1e}" if abs(c.share) < 1e-3 else f"{c.share:.1%}", "good" if c.closed else "warn"),
-                     *([round(c.measured, 6)] if told else [])] for c in mine], caption=f"in {balance.unit}")
+                     *[c.measured if abs(c.measured) > 1e-3 * c.entered else 0.0] * told] for c in mine],
+                   caption=f"in {balance.unit}")
 
 
 def _model(page: Page, result: JobResult) -> None:
@@ -177,12 +188,12 @@ def _model(page: Page, result: JobResult) -> None:
 def _method(page: Page, result: JobResult) -> None:
     job = result.job
     page.section("What was done")
-    held = [f"{n.replace('_', ' ')} held at {v}" for n, v in job.inputs.items()]
-    first = [n.replace("_", " ") for n, v in job.initial.items() if v == "first"]
-    given = [f"{n.replace('_', ' ')} = {v}" for n, v in job.initial.items() if v != "first"]
+    held = [f"{pretty(n)} held at {v}" for n, v in job.inputs.items()]
+    first = [pretty(n) for n, v in job.initial.items() if v == "first"]
+    given = [f"{pretty(n)} = {v}" for n, v in job.initial.items() if v != "first"]
     page.points([
-        f"Read {job.data_file.name} (SHA-256 {_sha(job.data_file)}), {len(result.records.runs)} runs, by the tag map of "
-        f"{job.path.name}.",
+        f"Read {job.data_file.name} (SHA-256 {_sha(job.data_file)}), {len(result.records.runs)} runs, by the tag map "
+        f"of {job.path.name}.",
         "Simulated each run with the inputs of its records, held from one record to the next"
         + (f"; not recorded: {', '.join(held)}" if held else "") + ".",
         "Initial states are the published ones"
@@ -215,6 +226,10 @@ def _sha(path: Any) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()[:16]
+
+
+def _acted(model: Any) -> set[str]:
+    return {s.name for role in ("input", "disturbance") for s in model.of_role(role)}
 
 
 def _native(value: Any) -> Any:

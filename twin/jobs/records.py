@@ -9,7 +9,9 @@ from typing import Any
 from twin import errors
 from twin.jobs.job import FIRST, Job
 from twin.recipe import Profile
+from twin.report.page import number, pretty
 
+Columns = tuple[list[float], list[float]]  # times and values
 ACTED = ("input", "disturbance")
 
 
@@ -28,7 +30,7 @@ class Records:
     """
 
     data: Any
-    runs: Mapping[str, Mapping[str, tuple[list[float], list[float]]]]
+    runs: Mapping[str, Mapping[str, Columns]]
     unused: tuple[str, ...]
 
 
@@ -46,12 +48,12 @@ class Excursion:
 
     def sentence(self) -> str:
         """The finding in a sentence."""
-        seen = f"{self.low:.4g} to {self.high:.4g} {self.unit}" if self.high > self.low else f"{self.low:.4g} {self.unit}"
-        return (f"{self.signal.replace('_', ' ')} is {seen}, the model is stated for {self.lower:g} to {self.upper:g} "
-                f"{self.unit}: extrapolated {self.share:.0%} of the time.")
+        seen = f"{number(self.low)} to {number(self.high)}" if self.high > self.low else number(self.low)
+        return (f"{pretty(self.signal)}: recorded {seen} {self.unit}, the model is stated for {self.lower:g} to "
+                f"{self.upper:g} {self.unit}: extrapolated {self.share:.0%} of the time.")
 
 
-def plan(job: Job, run: str, measured: Mapping[str, tuple[list[float], list[float]]]) -> tuple[dict[str, Any], dict[str, Any]]:
+def plan(job: Job, run: str, measured: Mapping[str, Columns]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Inputs (profiles from the records, constants from the job) and initial states of one run.
 
     Raises
@@ -75,8 +77,9 @@ def plan(job: Job, run: str, measured: Mapping[str, tuple[list[float], list[floa
     for name, value in job.initial.items():
         if value == FIRST:
             if not measured.get(name, ((), ()))[0]:
-                raise errors.SpecError(f"{job.path}: the initial {name} is to be its first measurement, but run '{run}' of "
-                                       f"{job.data_file} has none. Give a number in [simulation.initial].", name=name)
+                raise errors.SpecError(f"{job.path}: the initial {name} is to be its first measurement, but run "
+                                       f"'{run}' of {job.data_file} has none. Give a number in "
+                                       "[simulation.initial].", name=name)
             value = measured[name][1][0]
         initial[name] = value
     return inputs, initial
@@ -90,7 +93,7 @@ def staircase(times: list[float], values: list[float]) -> Profile | float:
     return Profile([times[k] for k in kept], [values[k] for k in kept])
 
 
-def excursions(job: Job, measured: Mapping[str, tuple[list[float], list[float]]]) -> tuple[Excursion, ...]:
+def excursions(job: Job, measured: Mapping[str, Columns]) -> tuple[Excursion, ...]:
     """Recorded signals that leave the limits which the model states."""
     found = []
     for signal in job.model.signals:

@@ -15,7 +15,7 @@ from twin.files import make_folder, replace_file
 from twin.jobs import findings
 from twin.jobs.balances import Closure, close
 from twin.jobs.job import Job, read_job
-from twin.jobs.records import Excursion, Records, excursions, plan, read_records
+from twin.jobs.records import Excursion, Records, excursions, plan
 from twin.jobs.store import load_run, run_file, run_key, save_run
 from twin.status import Status
 
@@ -72,10 +72,10 @@ class JobResult:
 
 def run_job(path: str | Path | Job, *, data: str | Path | None = None, output: str | Path | None = None,
             model: Any = None, progress: Progress | None = None) -> JobResult:
-    """Run a job file: read records, check them, simulate every run, compare, close balances, write `twin.h5` and `report.html`.
+    """Run a job file: read and check records, simulate, compare, close balances, write `twin.h5` and `report.html`.
 
-    Every finished run is stored at once; a second call takes up where the first one stopped, and computes again only what
-    the job, the records, the model or the library changed.
+    Every finished run is stored at once; a second call takes up where the first one stopped, and computes again only
+    what the job, the records, the model or the library changed.
 
     Parameters
     ----------
@@ -97,6 +97,8 @@ def run_job(path: str | Path | Job, *, data: str | Path | None = None, output: s
     job = path if isinstance(path, Job) else read_job(path, data=data, output=output, model=model)
     folder = make_folder(job.folder)
     make_folder(folder / "runs")
+    from twin.jobs.records import read_records
+
     records = read_records(job)
     quality = _quality(job, records)
     done, resumed, missing, status = _simulate(job, records, folder, progress)
@@ -107,6 +109,7 @@ def run_job(path: str | Path | Job, *, data: str | Path | None = None, output: s
     sentences = {"progress": findings.about_progress(list(done), missing),
                  "comparison": findings.about_comparison(comparison, job.signals) if done else [],
                  "extrapolation": findings.about_excursions(outside),
+                 "unknown": findings.about_unknown(job, records),
                  "balances": findings.about_balances(closures)}
     result = JobResult(status, job, records, quality, done, resumed, missing, comparison, closures, outside, sentences,
                        time.perf_counter() - started, folder / "report.html", folder / "twin.h5")

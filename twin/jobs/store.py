@@ -1,4 +1,4 @@
-"""Finished runs of a job: one small HDF5 file each, written at once and whole, found again by a key of all that went in."""
+"""Finished runs of a job: one small HDF5 file each, written at once and whole, found by a key of all that went in."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ def load_run(path: Path, key: str, model: Any, title: str) -> Trajectory | None:
                 if raw[role].shape != (len(times), n):
                     return None
             events = tuple(Event(**e) for e in json.loads(file.attrs["events"]))
+            parameters = dict(zip(model.parameter_names(), model.parameter_vector(), strict=True))
             return Trajectory(title, Status[file.attrs["status"]], str(file.attrs["message"]), model.time_unit,
                               [float(t) for t in times], {k: v.tolist() for k, v in raw.items()}, layout, events,
-                              json.loads(file.attrs["stats"]), dict(zip(model.parameter_names(), model.parameter_vector(),
-                                                                       strict=True)))
+                              json.loads(file.attrs["stats"]), parameters)
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, errors.TwinError):
         return None
 

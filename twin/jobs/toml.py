@@ -14,7 +14,7 @@ from twin import errors
 MAX_BYTES = 1_000_000
 _HEADER = re.compile(r"^\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"^\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
-_WORDS: dict[type, str] = {str: "text in quotes", dict: "a table", list: "a list", bool: "true or false", float: "a number"}
+_WORDS: dict[type, str] = {str: "text in quotes", dict: "a table", list: "a list", float: "a number"}
 
 
 def load(path: Path) -> Table:

@@ -1,4 +1,4 @@
-"""Checks a Program that came from a file before any kernel is made of it: no text is pasted, no index leaves its array."""
+"""Checks programs from a file before any kernel is made of them: no text is pasted, no index leaves its array."""
 
 from __future__ import annotations
 
@@ -29,25 +29,27 @@ def verify_system(system: Any) -> None:
         taken = []
         for r in system.rows[role]:
             signal = r.signal
-            _need(signal.role == role and str(signal.name).isidentifier(), f"signal {signal.name!r} of role {signal.role!r}")
+            _need(signal.role == role and str(signal.name).isidentifier(), f"signal {signal.name!r} of role "
+                                                                           f"{signal.role!r}")
             _need(all(type(v) is int for v in (r.start, r.step, r.count, *r.shape)) and 0 < r.count <= MAX_SIGNALS
                   and r.count == math.prod(r.shape), f"the place of {signal.name}")
             taken += range(r.start, r.start + r.step * r.count, r.step) if r.step > 0 else [-1]
         _need(sorted(taken) == list(range(len(taken))), f"the layout of role {role}")
-    _need(len(system.values) == len(system.parameters) and all(type(n) is str for n in system.parameters), "its parameters")
+    _need(len(system.values) == len(system.parameters) and all(type(n) is str for n in system.parameters),
+          "its parameters")
     for name, value in system.initial.items():
         _need(name in {r.signal.name for r in system.rows["state"]}, f"initial value of {name!r}")
         _need(all(type(v) in (int, float) for v in (value if isinstance(value, list) else [value])), f"initial {name}")
-    n_x, n_z, n_p = system.n_x, system.n_z, system.n_p
-    n, extra = n_x + n_z, {"hessian": n_x + n_z, "sensitivity": n_x + n_z + n_p, "sensitivity_tangent": 2 * (n_x + n_z) + n_p + 1}
-    known = {"rhs": n, "input_jacobian": n * (system.n_u + system.n_d), "parameter_jacobian": n * n_p, "outputs": system.n_y,
-             "output_jacobian": system.n_y * (n + system.n_u + system.n_d), "sensitivity": n, "sensitivity_tangent": n,
-             "hessian": (k := n + system.n_u + system.n_d) * (k + 1) // 2}
+    n_p, n_y, n, n_e = system.n_p, system.n_y, system.n_x + system.n_z, system.n_u + system.n_d
+    extra = {"hessian": n, "sensitivity": n + n_p, "sensitivity_tangent": 2 * n + n_p + 1}
+    known = {"rhs": n, "input_jacobian": n * n_e, "parameter_jacobian": n * n_p, "outputs": n_y,
+             "output_jacobian": n_y * (n + n_e), "sensitivity": n, "sensitivity_tangent": n,
+             "hessian": (n + n_e) * (n + n_e + 1) // 2}
     for name, program in system._programs.items():
         out = known.get(name, _jacobian_length(system, n) if name == "jacobian" else None)
         _need(out is not None, f"program {name!r}")
-        verify_program(program, {"x": n_x, "z": n_z, "u": system.n_u, "d": system.n_d, "p": n_p + extra.get(name, 0),
-                                 "out": out or 0})
+        verify_program(program, {"x": system.n_x, "z": system.n_z, "u": system.n_u, "d": system.n_d,
+                                 "p": n_p + extra.get(name, 0), "out": out or 0})
 
 
 def _jacobian_length(system: Any, n: int) -> int:
@@ -61,7 +63,8 @@ def _jacobian_length(system: Any, n: int) -> int:
     counts = (c.count, c.m_x, c.m_z, c.border_x, c.border_z)
     _need(all(type(k) is int and k >= 0 for k in counts), "its cells")
     m, b = c.m_x + c.m_z, c.border_x + c.border_z
-    _need(c.count * c.m_x + c.border_x == system.n_x and c.count * c.m_z + c.border_z == system.n_z, "the size of its cells")
+    _need((c.count * c.m_x + c.border_x, c.count * c.m_z + c.border_z) == (system.n_x, system.n_z),
+          "the size of its cells")
     for which, i, j in c.pattern:
         _need(all(type(k) is int for k in (which, i, j)) and 0 <= which <= 3 and 0 <= i < m
               and 0 <= j < (b if which == 3 else m), f"entry {(which, i, j)} of its cell pattern")
@@ -160,7 +163,8 @@ class _Walk:
                   and part[0] in loops, f"index {index!r}")
             reach = part[1] * (loops[part[0]] - 1)
             low, high = low + min(reach, 0), high + max(reach, 0)
-        _need(0 <= low and high < self.sizes[array], f"an index into {array} from {low} to {high} of {self.sizes[array]}")
+        _need(low >= 0 and high < self.sizes[array], f"an index into {array} from {low} to {high} of "
+                                                     f"{self.sizes[array]}")
 
 
 def _exactly(rest: tuple[Any, ...], n: int) -> tuple[Any, ...]:
