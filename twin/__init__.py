@@ -26,6 +26,8 @@ _PUBLIC = {
     **dict.fromkeys(("simulate_many", "spawn_executor"), "twin.simulation.ensembles"),
     "sensitivity": "twin.simulation.sensitivity",
     "as_jax": "twin.simulation.jax_path",
+    **dict.fromkeys(("save", "load"), "twin.artifact"),
+    "run_job": "twin.jobs.run",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)

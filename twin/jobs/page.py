@@ -163,7 +163,7 @@ def _balances(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> N
         columns = ["run", "at start", "entered", "left", "at end", "mismatch", "share"]
         page.table(columns + ["left, by the records"] * told,
                    [[Cell(c.run, ""), c.start, c.entered, c.left, c.end, c.mismatch,
-                     Cell(f"{c.share:.1e}" if abs(c.share) < 1e-3 else f"{c.share:.1%}", "good" if c.closed else "warn"),
+                     Cell(f"{c.share:.1{'e' if abs(c.share) < 1e-3 else '%'}}", "good" if c.closed else "warn"),
                      *[c.measured if abs(c.measured) > 1e-3 * c.entered else 0.0] * told] for c in mine],
                    caption=f"in {balance.unit}")
 

@@ -29,8 +29,7 @@ def verify_system(system: Any) -> None:
         taken = []
         for r in system.rows[role]:
             signal = r.signal
-            _need(signal.role == role and str(signal.name).isidentifier(), f"signal {signal.name!r} of role "
-                                                                           f"{signal.role!r}")
+            _need(signal.role == role and str(signal.name).isidentifier(), f"{signal.role!r} {signal.name!r} as {role}")
             _need(all(type(v) is int for v in (r.start, r.step, r.count, *r.shape)) and 0 < r.count <= MAX_SIGNALS
                   and r.count == math.prod(r.shape), f"the place of {signal.name}")
             taken += range(r.start, r.start + r.step * r.count, r.step) if r.step > 0 else [-1]

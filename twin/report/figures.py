@@ -112,7 +112,9 @@ def measured(axis: Any, found: Points | None) -> None:
     """Measurements as points, or as dust where there are many."""
     if found is not None:
         dense = len(found[0]) > DENSE
-        look = {"markersize": 1.5, "alpha": 0.35, "zorder": 1} if dense else {"markersize": 4.5, "alpha": 0.8, "zorder": 3}
+        look = {"markersize": 4.5, "alpha": 0.8, "zorder": 3}
+        if dense:
+            look = {"markersize": 1.5, "alpha": 0.35, "zorder": 1}
         axis.plot(found[0], found[1], ".", color=plots.DATA, label="records", **look)
 
 

@@ -153,8 +153,8 @@ class Page:
         body = "".join(self.parts) + ("</section>" if self.open else "")
         links = "".join(f'<a href="#{a}">{html.escape(t)}</a>' for a, t in self.links)
         title = html.escape(self.title)
-        return FRAME.substitute(policy=POLICY, style=STYLE, title=title, lead=html.escape(self.lead), links=links, body=body,
-                                foot=html.escape(foot))
+        return FRAME.substitute(policy=POLICY, style=STYLE, title=title, lead=html.escape(self.lead), links=links,
+                                body=body, foot=html.escape(foot))
 
     def write(self, path: str | Path, foot: str = "") -> Path:
         """Write the page in one step.
