@@ -17,6 +17,12 @@ _PUBLIC = {
     "term": "twin.terms",
     **dict.fromkeys(("DynamicModel", "SteadyModel"), "twin.model"),
     **dict.fromkeys(("Recipe", "Phase", "Profile", "PID", "Bolus", "Harvest", "Assign"), "twin.recipe"),
+    **dict.fromkeys(("Data", "Run"), "twin.data"),
+    "Series": "twin.series",
+    **dict.fromkeys(("read", "write"), "twin.io.formats"),
+    **dict.fromkeys(("Tag", "TagMap"), "twin.io.tags"),
+    "RunWriter": "twin.io.recorder",
+    "check_data": "twin.quality.check",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)
