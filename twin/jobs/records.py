@@ -53,6 +53,62 @@ class Excursion:
                 f"{self.upper:g} {self.unit}: extrapolated {self.share:.0%} of the time.")
 
 
+def read_records(job: Job) -> Records:
+    """Read the records of a job through its tag map.
+
+    Raises
+    ------
+    DataError, UnitError
+        With column and row, where the records cannot be used as they are.
+    SpecError
+        Where a factor of the tag map does not lead to the unit of its signal.
+    """
+    import twin
+
+    tags = {t.column: (t.signal, t.unit) for t in job.tags}
+    raw = twin.read(job.data_file, tags=tags, time_column=job.time_column, time_unit=job.time_unit or None,
+                    run_column=job.run_column, **job.read_options)
+    named = [dataclasses.replace(run, name=_run_name(job, run.name), series=[_scaled(job, s) for s in run.series])
+             for run in raw]
+    data = twin.Data(named).check(job.model).in_units_of(job.model)
+    runs = {run.name: {s.name: (s.times[s.usable].tolist(), s.values[s.usable].tolist()) for s in run.series}
+            for run in data}
+    return Records(data, runs, unused_columns(job))
+
+
+def _run_name(job: Job, name: str) -> str:
+    """A run that is only a number is called by its column too: "batch 3"."""
+    return f"{job.run_column} {name}" if job.run_column and name.isdigit() else name
+
+
+def _scaled(job: Job, series: Any) -> Any:
+    from twin import units
+
+    tag = next(t for t in job.tags if t.signal == series.name)
+    if not tag.factor:
+        return series
+    number_, _, unit = tag.factor.strip().partition(" ")
+    target = next(s.unit for s in job.model.signals if s.name == series.name)
+    try:
+        times = float(number_) * units.factor(f"({tag.unit})*({unit})" if unit else tag.unit, target, tag.column)
+    except (ValueError, errors.UnitError) as e:
+        raise errors.SpecError(f"{job.path}: the factor '{tag.factor}' of '{tag.column}' does not lead from {tag.unit} to "
+                               f"{target} ({e}). Expected a number with a unit, as in '1 l/kg'.", name=tag.column) from e
+    return dataclasses.replace(series, values=series.values * times, unit=target)
+
+
+def unused_columns(job: Job) -> tuple[str, ...]:
+    """Columns of a CSV file that the job does not use."""
+    import csv
+
+    if job.data_file.suffix.lower() not in (".csv", ".txt"):
+        return ()
+    with job.data_file.open(newline="", encoding=job.read_options.get("encoding", "utf-8-sig"), errors="replace") as file:
+        header = next(csv.reader(file, delimiter=job.read_options.get("delimiter", ",")), [])
+    used = {job.time_column, job.run_column, *(t.column for t in job.tags)}
+    return tuple(c.strip() for c in header if c.strip() and c.strip() not in used)
+
+
 def plan(job: Job, run: str, measured: Mapping[str, Columns]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Inputs (profiles from the records, constants from the job) and initial states of one run.
 

@@ -15,7 +15,7 @@ from twin.files import make_folder, replace_file
 from twin.jobs import findings
 from twin.jobs.balances import Closure, close
 from twin.jobs.job import Job, read_job
-from twin.jobs.records import Excursion, Records, excursions, plan
+from twin.jobs.records import Excursion, Records, excursions, plan, read_records
 from twin.jobs.store import load_run, run_file, run_key, save_run
 from twin.status import Status
 
@@ -97,8 +97,6 @@ def run_job(path: str | Path | Job, *, data: str | Path | None = None, output: s
     job = path if isinstance(path, Job) else read_job(path, data=data, output=output, model=model)
     folder = make_folder(job.folder)
     make_folder(folder / "runs")
-    from twin.jobs.records import read_records
-
     records = read_records(job)
     quality = _quality(job, records)
     done, resumed, missing, status = _simulate(job, records, folder, progress)
