@@ -63,6 +63,8 @@ def parameter(default: Any, unit: str, *, bounds: tuple[float | None, float | No
               shape: tuple[str, ...] = (), source: str = "", doc: str = "") -> Any:
     """Declare a constant of the model; `scale="log"` where it is fitted in its logarithm."""
     meta = {"kind": "parameter", "unit": unit, "bounds": bounds, "scale": scale, "shape": shape, "source": source, "doc": doc}
+    if hasattr(default, "__array__"):  # arrays are mutable: dataclasses want a factory
+        return dataclasses.field(default_factory=lambda: default, metadata=meta)
     return dataclasses.field(default=default, metadata=meta)
 
 

@@ -52,8 +52,8 @@ class Program:
         raw = json.loads(text)
         if raw.get("version") != PROGRAM_VERSION:
             raise ValueError(f"The program has version {raw.get('version')}. Expected {PROGRAM_VERSION}.")
-        return cls(raw["name"], tuple((n, int(k)) for n, k in raw["sizes"]), tuple(float.fromhex(v) for v in raw["table"]),
-                   tuple(_thaw(s) for s in raw["body"]))
+        sizes, table = tuple((n, int(k)) for n, k in raw["sizes"]), tuple(float.fromhex(v) for v in raw["table"])
+        return cls(raw["name"], sizes, table, tuple(_thaw(s) for s in raw["body"]))
 
     def key(self) -> str:
         """Program key: hash of everything the compiled code depends on, constants with their bytes."""

@@ -1,0 +1,230 @@
+"""System: one model as data, all that simulation, steady states and artifacts need of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twin.errors import LoweringError, SpecError
+from twin.lowering import cache
+from twin.lowering.program import Program
+from twin.model import Row
+from twin.signals import ROLES, Signal
+
+SYSTEM_VERSION = 1
+PROGRAMS = ("rhs", "jacobian", "input_jacobian", "parameter_jacobian", "outputs", "output_jacobian", "hessian",
+            "sensitivity", "sensitivity_tangent")
+
+
+@dataclasses.dataclass(frozen=True)
+class CellStructure:
+    """Unknowns of a model on cells: m_x states and m_z algebraics a cell, then border_x and border_z scalars."""
+
+    count: int
+    m_x: int
+    m_z: int
+    border_x: int
+    border_z: int
+    pattern: tuple[tuple[int, int, int], ...]  # (which, i, j): 0 left, 1 own, 2 right cell, 3 border column
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class System:
+    """One model as data; programs are lowered when first asked for."""
+
+    name: str
+    time_unit: str
+    rows: Mapping[str, tuple[Row, ...]]
+    parameters: tuple[str, ...]
+    values: tuple[float, ...]
+    initial: Mapping[str, Any]
+    cells: CellStructure | None = None
+    _programs: dict[str, Program] = dataclasses.field(default_factory=dict, repr=False)
+    _patterns: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    _lower: Callable[[System, str], None] | None = dataclasses.field(default=None, repr=False)
+
+    def layout(self, role: str) -> tuple[Row, ...]:
+        """Where the signals of a role lie in its flat vector."""
+        return self.rows[role]
+
+    def size(self, role: str) -> int:
+        """Length of the flat vector of a role."""
+        return sum(r.count for r in self.rows[role])
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """All signals in role order."""
+        return tuple(r.signal for role in ROLES for r in self.rows[role])
+
+    def of_role(self, role: str) -> tuple[Signal, ...]:
+        """Signals of one role."""
+        return tuple(r.signal for r in self.rows[role])
+
+    n_x = property(lambda self: self.size("state"))
+    n_z = property(lambda self: self.size("algebraic"))
+    n_u = property(lambda self: self.size("input"))
+    n_d = property(lambda self: self.size("disturbance"))
+    n_y = property(lambda self: self.size("output"))
+    n_p = property(lambda self: len(self.parameters))
+
+    @property
+    def structure(self) -> str:
+        """Layout of the linear systems: "dense" or "cells"."""
+        return "dense" if self.cells is None else "cells"
+
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of the entries of the parameter vector."""
+        return self.parameters
+
+    def parameter_vector(self) -> list[float]:
+        """Parameters and weights the system was made with."""
+        return list(self.values)
+
+    def program(self, name: str) -> Program:
+        """Program by name, lowered if it is not there yet."""
+        if name not in PROGRAMS:
+            raise SpecError(f"There is no program '{name}'. Known: {', '.join(PROGRAMS)}.")
+        if name not in self._programs:
+            if self._lower is None:
+                raise LoweringError(f"The stored system of {self.name} does not hold the program '{name}'. "
+                                    f"It holds {', '.join(self._programs)}. Save it again with this program.")
+            self._lower(self, name)
+        return self._programs[name]
+
+    @property
+    def pattern(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Rows and columns of the Jacobian's nonzeros (structure "dense")."""
+        self.program("jacobian")
+        rows, columns = self._patterns["jacobian"]
+        return tuple(rows), tuple(columns)
+
+    @property
+    def autonomous(self) -> bool:
+        """True where time does not occur in the equations."""
+        return not _mentions_time(self.program("rhs").body)
+
+    def to_json(self, programs: tuple[str, ...] = ("rhs", "jacobian", "outputs")) -> str:
+        """Exact text of the system with these programs."""
+        held = {n: json.loads(self.program(n).to_json()) for n in programs}
+        rows = {role: [[dataclasses.asdict(r.signal) | {"lower": r.signal.lower.hex() if math.isinf(r.signal.lower)
+                                                        else r.signal.lower,
+                                                        "upper": r.signal.upper.hex() if math.isinf(r.signal.upper)
+                                                        else r.signal.upper},
+                        r.start, r.step, r.count, r.shape] for r in self.rows[role]] for role in ROLES}
+        return json.dumps({"version": SYSTEM_VERSION, "name": self.name, "time_unit": self.time_unit, "rows": rows,
+                           "parameters": self.parameters, "values": [v.hex() for v in self.values],
+                           "initial": self.initial,
+                           "cells": None if self.cells is None else dataclasses.asdict(self.cells),
+                           "patterns": self._patterns, "programs": held}, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str, lower: Callable[[System, str], None] | None = None) -> System:
+        """The system written by `to_json`."""
+        raw = json.loads(text)
+        if raw.get("version") != SYSTEM_VERSION:
+            raise SpecError(f"The stored system has version {raw.get('version')}. Expected {SYSTEM_VERSION}. "
+                            "Save it again.")
+        rows = {role: tuple(Row(_signal(s), start, step, count, tuple(shape)) for s, start, step, count, shape in found)
+                for role, found in raw["rows"].items()}
+        cells = raw["cells"] and CellStructure(**raw["cells"] | {"pattern": tuple(map(tuple, raw["cells"]["pattern"]))})
+        return cls(raw["name"], raw["time_unit"], rows, tuple(raw["parameters"]),
+                   tuple(float.fromhex(v) for v in raw["values"]), raw["initial"], cells,
+                   {n: Program.from_json(json.dumps(p)) for n, p in raw["programs"].items()}, raw["patterns"], lower)
+
+
+def _signal(raw: dict[str, Any]) -> Signal:
+    limits = {k: float.fromhex(raw[k]) if isinstance(raw[k], str) else raw[k] for k in ("lower", "upper")}
+    return Signal(**{**raw, **limits, "shape": tuple(raw["shape"])})
+
+
+def _mentions_time(body: Any) -> bool:
+    return any(s[0] == "time" or (s[0] == "loop" and _mentions_time(s[3])) for s in body)
+
+
+def system_of(model: Any) -> System:
+    """The model as a System; one that is a System already is returned as it is."""
+    if isinstance(model, System):
+        return model
+    held = getattr(model, "system", None)
+    if isinstance(held, System):
+        return held
+    initial = {k: _plain(v) for k, v in model.initial().items()} if hasattr(model, "initial") else {}
+    values = tuple(model.parameter_vector())
+    key = cache.source_key(model)
+    stored = cache.load(f"system-{key}.json") if key else None
+    lower = _Lowering(model, key)
+    if stored is not None:
+        return dataclasses.replace(System.from_json(stored.decode(), lower), values=values, initial=initial)
+    return System(type(model).__name__, model.time_unit, {role: model.layout(role) for role in ROLES},
+                  model.parameter_names(), values, initial, lower.structure(), {}, {}, lower)
+
+
+def _plain(value: Any) -> Any:
+    return [float(v) for v in value] if hasattr(value, "__len__") else float(value)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Lowering:
+    """Lowers programs of a model into its system, and files the system where the model is an installed one."""
+
+    model: Any
+    key: str | None
+
+    def structure(self) -> CellStructure | None:
+        """Layout of a model on cells."""
+        if not self.on_cells():
+            return None
+        from twin.lowering import cell_mode
+
+        return cell_mode.structure(self.model)
+
+    def on_cells(self) -> bool:
+        return bool(getattr(self.model, "on_cells", lambda: False)())
+
+    def __call__(self, system: System, name: str) -> None:
+        if self.on_cells():
+            from twin.lowering import cell_mode
+
+            cell_mode.lower(self.model, system, name)
+        else:
+            lower_dense(self.model, system, name)
+        if self.key and {"rhs", "jacobian", "outputs"} <= set(system._programs):
+            cache.store(f"system-{self.key}.json", system.to_json(tuple(system._programs)).encode())
+
+
+def lower_dense(model: Any, system: System, name: str) -> None:
+    """Lower one program of a model without cells into the system."""
+    from twin.lowering import derivatives
+    from twin.lowering.builder import Builder
+    from twin.lowering.scalar import finish, lower_scalar, scalar_nodes
+
+    known = derivatives.functions(model)
+    if name != "jacobian":
+        function, sizes = known[name]()
+        system._programs[name] = lower_scalar(function, name, sizes)
+        return
+    b = Builder()
+    function, sizes = known["jacobian_dense"]()
+    n = sizes["x"] + sizes["z"]
+    nodes = scalar_nodes(function, sizes, b) if n else []
+    places = [k for k, node in enumerate(nodes) if b.constant(node) != 0.0]
+    nodes_t = scalar_nodes(derivatives.time_derivative(model), sizes, b)
+    system._patterns["jacobian"] = [[k // n for k in places], [k % n for k in places]]
+    _check_index(model, sizes, places, n)
+    system._programs[name] = finish(name, sizes, b, [nodes[k] for k in places] + nodes_t)
+
+
+def _check_index(model: Any, sizes: Mapping[str, int], places: list[int], n: int) -> None:
+    """A residual without any algebraic variable cannot fix one: the index is above one."""
+    n_x = sizes["x"]
+    names = [r.signal.name for r in model.layout("algebraic") for _ in range(r.count)]
+    for k, name in enumerate(names):
+        for where, told in ((lambda i, j, k=k: i == n_x + k and j >= n_x, "residual"),
+                            (lambda i, j, k=k: j == n_x + k and i >= n_x, "variable")):
+            if not any(where(q // n, q % n) for q in places):
+                raise SpecError(f"{type(model).__name__}: the algebraic {told} '{name}' occurs in no derivative of the "
+                                "residuals with respect to the algebraics (index above 1). Differentiate the "
+                                "constraint, or make it a state.", name=name)
