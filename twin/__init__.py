@@ -32,6 +32,14 @@ _PUBLIC = {
     **dict.fromkeys(("simulate_many", "spawn_executor"), "twin.simulation.ensembles"),
     "sensitivity": "twin.simulation.sensitivity",
     "as_jax": "twin.simulation.jax_path",
+    **dict.fromkeys(("save", "load"), "twin.artifact"),
+    "run_job": "twin.jobs.run",
+    **dict.fromkeys(("Data", "Run"), "twin.data"),
+    "Series": "twin.series",
+    **dict.fromkeys(("read", "write"), "twin.io.formats"),
+    **dict.fromkeys(("Tag", "TagMap"), "twin.io.tags"),
+    "RunWriter": "twin.io.recorder",
+    "check_data": "twin.quality.check",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)
