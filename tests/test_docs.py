@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -20,19 +21,26 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
-def test_first_code_of_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
+def execute(code: str, folder: Path) -> None:
+    """Run code as a script."""
+    script = folder / "readme.py"
+    script.write_text(code)
+    runpy.run_path(str(script), run_name="readme")
+
+
+def test_first_code_of_the_readme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The first block runs, is about ten lines long, and its first number is PenSim's published 1.61937 g/l."""
     code = blocks(ROOT / "README.md", "python")[0]
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
-    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+    execute(code, tmp_path)
     published, richer = (float(line.split()[0]) for line in capsys.readouterr().out.splitlines())
     assert published == pytest.approx(1.61937, abs=1e-5)
     assert richer > published  # more sugar, more product: the kinetics saturate far above
 
 
-def test_own_model_of_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
+def test_own_model_of_the_readme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The tank runs; its level is on the way to the steady level (inflow / valve)^2 = 1.5625 m."""
-    exec(compile(blocks(ROOT / "README.md", "python")[1], "README.md", "exec"), {"__name__": "readme"})
+    execute(blocks(ROOT / "README.md", "python")[1], tmp_path)
     level, unit = capsys.readouterr().out.split()
     assert 1.5 < float(level) < 1.5625
     assert unit == "m"

@@ -48,7 +48,10 @@ def missing_arguments(function: Any, doc: str) -> list[str]:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:
         return []
-    named = [p.name for p in parameters if p.name not in ("self", "cls") and not p.name.startswith("_")]
+    named = [p.name for p in parameters if p.name not in ("self", "cls") and not p.name.startswith("_")
+             and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    for other in re.findall(r"[Aa]s (?:in )?`(?:twin\.)?(\w+)`", doc):  # "arguments as `simulate`"
+        doc += inspect.getdoc(getattr(twin, other)) or ""
     return [n for n in named if not re.search(rf"\b{n}\b", doc)]
 
 
@@ -65,7 +68,8 @@ def test_name_is_documented(name: str) -> None:
     if issubclass(found, enum.Enum | BaseException | twin.DynamicModel | twin.SteadyModel):
         return
     if dataclasses.is_dataclass(found):
-        lost = [f.name for f in dataclasses.fields(found) if not f.name.startswith("_") and not re.search(rf"\b{f.name}\b", doc)]
+        lost = [f.name for f in dataclasses.fields(found)
+                if not (f.name.startswith("_") or f.metadata.get("doc") or re.search(rf"\b{f.name}\b", doc))]
         assert not lost, f"{name} does not describe {lost}"
     for method, function in vars(found).items():
         if not method.startswith("_") and inspect.isfunction(inspect.unwrap(getattr(function, "fget", None) or function)):
