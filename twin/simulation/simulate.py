@@ -12,7 +12,6 @@ from twin.engine.runner import Runner
 from twin.lowering.system import system_of
 from twin.recipe import Recipe
 from twin.simulation.checks import Checker
-from twin.simulation.sensitivity import INITIAL
 from twin.simulation.trajectory import PARTS, SHOWN, Event, Trajectory
 from twin.status import Status
 
@@ -126,7 +125,7 @@ class Simulator:
         self._defaults: tuple[list[float], list[float]] | None = None
 
     def _runner(self, times: Sequence[float], duration: float) -> Runner:
-        columns = [name.removeprefix(INITIAL) for name in self.sensitivities]
+        columns = list(self.sensitivities)
         return Runner(self.system, self.recipe, times=times, duration=duration, rtol=self.rtol, atol=self.atol,
                       max_steps=self.max_steps, execution=self.execution, sensitivities=columns)
 
