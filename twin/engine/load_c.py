@@ -99,10 +99,12 @@ def _compile(text: str, path: Path, flags: Sequence[str]) -> None:
         made.unlink(missing_ok=True)
 
 
-class ArrayRun:
-    """One task on one model with numpy buffers; subclasses give `call`."""
+class SlotRun:
+    """One task on one model: everything is handed to the entry as one array of addresses and lengths."""
 
     name = ""
+    entry: Any
+    kernels: list[int]
 
     def __init__(self, system: Any, names: Sequence[str], facts: shapes.Facts, task: records.Task) -> None:
         self.facts, self.kernel_length = facts, kernels.work_length(system, names)
@@ -113,7 +115,10 @@ class ArrayRun:
 
     def call(self, batch: Batch, first: int, stop: int) -> int:
         """Run members `first` to `stop` - 1 of a batch."""
-        raise NotImplementedError
+        if batch.address is None:
+            batch.pack(self)
+        batch.slots[batch.span], batch.slots[batch.span + 1] = first, stop
+        return int(self.entry(batch.address))
 
     def stop(self) -> None:
         """Ask the lone run, going on in another thread, to end."""
@@ -132,8 +137,8 @@ class ArrayRun:
                 "tangents": b.tangents[0].copy(), "stat": b.stats[0].tolist(), "end": b.ends[0].copy()}
 
 
-class CompiledRun(ArrayRun):
-    """One task on one model in C: everything is handed over as an array of pointers and lengths."""
+class CompiledRun(SlotRun):
+    """One task on one model in C."""
 
     name = "c"
 
@@ -142,13 +147,7 @@ class CompiledRun(ArrayRun):
         text = unit_text(kernels.c_text(system, names), names, facts)
         self.entry = library(text, flags_for(facts)).run_members_packed
         self.entry.argtypes, self.entry.restype = [ctypes.c_void_p], ctypes.c_int64
-
-    def call(self, batch: Batch, first: int, stop: int) -> int:
-        """Run members `first` to `stop` - 1 of a batch."""
-        if batch.address is None:
-            batch.pack(self.model, self.task)
-        batch.slots[batch.span], batch.slots[batch.span + 1] = first, stop
-        return int(self.entry(batch.address))
+        self.kernels = [0] * len(kernels.PROGRAMS)  # called directly
 
 
 class Batch:
@@ -156,7 +155,7 @@ class Batch:
 
     RESULTS = ("x0", "z0", "p", "rows", "events", "tangents", "codes", "stats", "ends")
 
-    def __init__(self, run: ArrayRun, members: int, like: Batch | None = None) -> None:
+    def __init__(self, run: SlotRun, members: int, like: Batch | None = None) -> None:
         import numpy as np
 
         size, count = run.facts.size, run.count
@@ -176,12 +175,12 @@ class Batch:
         self.stats = np.zeros((members, records.STAT_LENGTH), np.int64)
         self.ends = np.zeros((members, 1 + n))
 
-    def pack(self, model: dict[str, Any], task: dict[str, Any]) -> None:
-        """Write addresses and row lengths as the C entry takes them."""
+    def pack(self, run: SlotRun) -> None:
+        """Write addresses and row lengths as the entry takes them."""
         import numpy as np
 
-        slots = [0] * len(kernels.PROGRAMS)
-        for array in (*model.values(), *task.values(), *self.work):
+        slots = list(run.kernels)
+        for array in (*run.model.values(), *run.task.values(), *self.work):
             slots += [array.ctypes.data, *array.shape[1:]]
         self.span = len(slots)
         slots += [0, 0]

@@ -64,7 +64,8 @@ def _summary(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> No
     if not result.status:
         page.say(str(result.status), "note")
     said = result.sentences
-    page.points([*said["progress"], *said["comparison"], *said["extrapolation"], *said["unknown"], *said["balances"]])
+    chapters = ("progress", "comparison", "use", "extrapolation", "unknown", "balances")
+    page.points([sentence for chapter in chapters for sentence in said[chapter]])
     if "overview" in pictures:
         shown = pretty(result.job.headline)
         given = [pretty(t.signal) for t in result.job.tags if t.signal in _acted(result.job.model)]
@@ -132,10 +133,9 @@ def _runs(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> None:
         page.fold(run, aside, unfolded=k == 0)
         page.picture(pictures[f"run {run}"], f"signals of {run} with residuals")
         page.points([e.sentence()[:1].upper() + e.sentence()[1:] for e in result.excursions[run]])
-        steps = ", ".join(f"{int(v):,} {pretty(k)}" for k, v in trajectory.stats.items() if float(v).is_integer())
-        origin = "taken over from an earlier call" if run in result.resumed else "simulated now"
-        page.say(f"{trajectory.status} "
-                 f"{origin[:1].upper()}{origin[1:]}{': ' if steps else '.'}{steps}{'.' if steps else ''}", "soft")
+        origin = "Taken over from an earlier call" if run in result.resumed else "Simulated now"
+        steps = f" in {int(trajectory.stats['steps']):,} steps" if "steps" in trajectory.stats else ""
+        page.say(f"{trajectory.status} {origin}{steps}.", "soft")
         page.unfold()
     page.points([f"{run}: missing. {why}" for run, why in result.missing.items()])
 
