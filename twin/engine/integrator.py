@@ -365,9 +365,9 @@ def advance(m: Model, k: Task, w: Work, p: Vector, rows: Matrix, goal: float, ph
             stat[NAN] = 1
             continue
         stat[NAN] = 0
-        change = 6.0
+        change = 4.0
         if error > 0.0:
-            change = min(6.0, max(0.15, 0.9 * error ** -0.2))
+            change = min(4.0, max(0.15, 0.9 * error ** -0.2))
         if error > 1.0:
             clock[SIZE] = h * min(change, 0.9)
             rejected = 1

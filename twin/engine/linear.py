@@ -9,6 +9,23 @@ from __future__ import annotations
 from twin.engine.records import *
 
 
+# Up to this size the inverse is formed: eight products with it wait less than eight substitutions.
+SMALL = 8
+
+
+def multiply(a: Matrix, b: Vector, spare: Vector, n: int) -> int:
+    """Replace `b` by the product a b."""
+    for i in range(n):
+        row = a[i]
+        total = row[0] * b[0]
+        for j in range(1, n):
+            total += row[j] * b[j]
+        spare[i] = total
+    for i in range(n):
+        b[i] = spare[i]
+    return 0
+
+
 def factor_dense(a: Matrix, pivot: Integers, n: int) -> int:
     """LU factors of `a` in place, rows exchanged for the largest pivot, whose reciprocal is stored."""
     for k in range(n):
@@ -300,8 +317,11 @@ def factor(m: Model, w: Work, weight: float, frozen: int) -> int:
     """Factors of weight M - J with the Jacobian in `jac`; see `fill_dense` for `frozen`."""
     cells = m.size[CELLS]
     if cells == 0:
+        n = m.size[N_X] + m.size[N_Z]
         fill_dense(m, w, weight, frozen)
-        return factor_dense(w.full, w.pivot, m.size[N_X] + m.size[N_Z])
+        if n <= SMALL:
+            return invert(w.full, w.pivot, n)
+        return factor_dense(w.full, w.pivot, n)
     fill_cells(m, w, weight, frozen)
     size = m.size[M_X] + m.size[M_Z]
     border = m.size[B_X] + m.size[B_Z]
@@ -333,7 +353,10 @@ def solve(m: Model, w: Work, b: Vector) -> int:
     """Replace `b`, in the order [x, z], by the solution with the factors of `factor`."""
     cells = m.size[CELLS]
     if cells == 0:
-        return solve_dense(w.full, w.pivot, b, m.size[N_X] + m.size[N_Z])
+        n = m.size[N_X] + m.size[N_Z]
+        if n <= SMALL:
+            return multiply(w.full, b, w.gathered, n)
+        return solve_dense(w.full, w.pivot, b, n)
     size = m.size[M_X] + m.size[M_Z]
     border = m.size[B_X] + m.size[B_Z]
     bare = m.size[DIAGONAL]

@@ -1,7 +1,7 @@
 """The cache of lowered and compiled code: files that carry their own checksum, found by what they depend on.
 
-Two keys. The program key (`Program.key`) is the truth: compiled kernels are filed under it. The source key is a shortcut
-that spares importing JAX: only for classes of an installed distribution, whose source files cannot change unnoticed.
+Two keys. The program key (`Program.key`) is the truth: compiled kernels are filed under it. The source key is a
+shortcut that spares importing JAX: only for classes of an installed distribution, whose source files cannot change unnoticed.
 """
 
 from __future__ import annotations

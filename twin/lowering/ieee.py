@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 _INTEGRAL = 4503599627370496.0  # 2**52: from here on every double is a whole number
 
@@ -70,3 +71,15 @@ def safe(f: Callable[..., float], *args: float) -> float:
         if f is math.pow and a == 0.0 and args[1] < 0.0:
             return math.copysign(math.inf, a) if args[1] % 2.0 == 1.0 else math.inf
         return math.nan
+
+
+def deferred(text: str, scope: dict[str, Any]) -> Callable[[str], Callable[..., None]]:
+    """Functions of a module text by name, compiled when one is first asked for."""
+    found: dict[str, Any] = {}
+
+    def get(name: str) -> Callable[..., None]:
+        if not found:
+            exec(text, scope, found)
+        return found[name]
+
+    return get

@@ -16,7 +16,8 @@ ELEMENTWISE = {
     "acos": "acos", "atan": "atan", "atan2": "atan2", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "asinh": "asinh",
     "acosh": "acosh", "atanh": "atanh", "sqrt": "sqrt", "cbrt": "cbrt", "abs": "abs", "sign": "sign", "floor": "floor",
     "ceil": "ceil", "max": "max", "min": "min", "pow": "pow", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge",
-    "eq": "eq", "ne": "ne", "and": "and", "or": "or", "not": "not", "erf": "erf", "erfc": "erfc", "is_finite": "is_finite",
+    "eq": "eq", "ne": "ne", "and": "and", "or": "or", "not": "not", "erf": "erf", "erfc": "erfc",
+    "is_finite": "is_finite",
 }
 CALLS = ("jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
          "custom_lin", "remat", "checkpoint", "remat2")

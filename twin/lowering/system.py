@@ -158,7 +158,7 @@ def system_of(model: Any) -> System:
     lower = _Lowering(model, key)
     if stored is not None:
         return dataclasses.replace(System.from_json(stored.decode(), lower), values=values, initial=initial)
-    return System(type(model).__name__, model.time_unit, {role: model.layout(role) for role in ROLES},
+    return System(model.title, model.time_unit, {role: model.layout(role) for role in ROLES},
                   model.parameter_names(), values, initial, lower.structure(), {}, {}, lower)
 
 
@@ -225,6 +225,6 @@ def _check_index(model: Any, sizes: Mapping[str, int], places: list[int], n: int
         for where, told in ((lambda i, j, k=k: i == n_x + k and j >= n_x, "residual"),
                             (lambda i, j, k=k: j == n_x + k and i >= n_x, "variable")):
             if not any(where(q // n, q % n) for q in places):
-                raise SpecError(f"{type(model).__name__}: the algebraic {told} '{name}' occurs in no derivative of the "
+                raise SpecError(f"{model.title}: the algebraic {told} '{name}' occurs in no derivative of the "
                                 "residuals with respect to the algebraics (index above 1). Differentiate the "
                                 "constraint, or make it a state.", name=name)

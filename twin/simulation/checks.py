@@ -14,7 +14,7 @@ from twin.recipe import PID, Assign, Bolus, Harvest, Phase, Profile, Recipe
 
 def name_of(model: Any) -> str:
     """What to call a model in messages."""
-    return str(model.name) if hasattr(model, "rows") else type(model).__name__
+    return str(model.name) if hasattr(model, "rows") else str(getattr(model, "title", "") or type(model).__name__)
 
 
 def number(name: str, value: Any, unit: str) -> float:
