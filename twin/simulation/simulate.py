@@ -115,6 +115,8 @@ class Simulator:
             raise errors.SpecError(f"rtol is {rtol:g}. Expected a number between 1e-14 and 1, 1e-6 for example.")
         self.recipe: Recipe = check.recipe(recipe, inputs)
         self.times = check.span(self.recipe, duration, times, points, every)
+        # None lets the recipe itself end the run, so that a crossing that never comes is told
+        self.duration = None if duration is None and times is None else self.times[-1]
         self.rtol, self.max_steps, self.execution = float(rtol), int(max_steps), execution
         self.atol = self._atol(atol)
         self.sensitivities = tuple(sensitivities)
@@ -122,12 +124,12 @@ class Simulator:
         self.n_x = sum(r.count for r in self.layout["state"])
         self.parameter_names = tuple(check.parameter_names())
         self.system = system_of(model)
-        self.runner = self._runner(self.times, self.times[-1])
+        self.runner = self._runner(self.times)
         self._defaults: tuple[list[float], list[float]] | None = None
 
-    def _runner(self, times: Sequence[float], duration: float) -> Runner:
+    def _runner(self, times: Sequence[float]) -> Runner:
         columns = [name.removeprefix(INITIAL) for name in self.sensitivities]
-        return Runner(self.system, self.recipe, times=times, duration=duration, rtol=self.rtol, atol=self.atol,
+        return Runner(self.system, self.recipe, times=times, duration=self.duration, rtol=self.rtol, atol=self.atol,
                       max_steps=self.max_steps, execution=self.execution, sensitivities=columns)
 
     def _atol(self, atol: Any) -> list[float]:
@@ -229,7 +231,7 @@ class Simulator:
         """The same simulator with other output times (the same steps)."""
         other = copy.copy(self)
         other.times = [float(t) for t in times]
-        other.runner = other._runner(other.times, self.times[-1])
+        other.runner = other._runner(other.times)
         return other
 
 
