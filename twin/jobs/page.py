@@ -131,7 +131,8 @@ def _runs(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> None:
         worst = max(mine, key=lambda d: d.nrmse if d.nrmse == d.nrmse else -1.0, default=None)
         aside = f"worst: {pretty(worst.signal)} {grade(worst.nrmse)}" if worst and worst.nrmse == worst.nrmse else ""
         page.fold(run, aside, unfolded=k == 0)
-        page.picture(pictures[f"run {run}"], f"signals of {run} with residuals")
+        if f"run {run}" in pictures:
+            page.picture(pictures[f"run {run}"], f"signals of {run} with residuals")
         page.points([e.sentence()[:1].upper() + e.sentence()[1:] for e in result.excursions[run]])
         origin = "Taken over from an earlier call" if run in result.resumed else "Simulated now"
         steps = f" in {int(trajectory.stats['steps']):,} steps" if "steps" in trajectory.stats else ""
