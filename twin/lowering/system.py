@@ -15,6 +15,7 @@ from twin.model import Row
 from twin.signals import ROLES, Signal
 
 SYSTEM_VERSION = 1
+SMALL = 60  # most unknowns of a model that is lowered element by element
 PROGRAMS = ("rhs", "jacobian", "input_jacobian", "parameter_jacobian", "outputs", "output_jacobian", "hessian",
             "sensitivity", "sensitivity_tangent")
 
@@ -174,12 +175,19 @@ class _Lowering:
     key: str | None
 
     def structure(self) -> CellStructure | None:
-        """Layout of a model on cells."""
-        if not self.on_cells():
-            return None
-        from twin.lowering import cell_mode
+        """Layout of a model on cells, and of a large one in whole arrays where it has one."""
+        if self.on_cells():
+            from twin.lowering import cell_mode
 
-        return cell_mode.structure(self.model)
+            return cell_mode.structure(self.model)
+        if self.is_small():
+            return None
+        from twin.lowering import sparsity
+
+        return sparsity.structure(self.model)
+
+    def is_small(self) -> bool:
+        return bool(self.model.size("state") + self.model.size("algebraic") <= SMALL)
 
     def on_cells(self) -> bool:
         return bool(getattr(self.model, "on_cells", lambda: False)())
@@ -188,9 +196,15 @@ class _Lowering:
         if self.on_cells():
             from twin.lowering import cell_mode
 
-            cell_mode.lower(self.model, system, name)
-        else:
+            system._programs[name] = cell_mode.lower_cells(self.model, name)
+        elif self.is_small():
             lower_dense(self.model, system, name)
+        else:
+            from twin.lowering import sparsity
+
+            system._programs[name] = sparsity.lower_large(self.model, name, system.cells)
+            n = 0 if system.cells else system.n_x + system.n_z
+            system._patterns["jacobian"] = [[k // n for k in range(n * n)], [k % n for k in range(n * n)]]
         if self.key and {"rhs", "jacobian", "outputs"} <= set(system._programs):
             cache.store(f"system-{self.key}.json", system.to_json(tuple(system._programs)).encode())
 
