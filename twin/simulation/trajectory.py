@@ -77,7 +77,7 @@ class Trajectory:
     raw_times: Sequence[float]
     raw: Mapping[str, Sequence[Sequence[float]]]
     layout: Mapping[str, tuple[Any, ...]]
-    events: tuple[Event, ...] = ()
+    events: Sequence[Event] = ()
     stats: Mapping[str, float] = dataclasses.field(default_factory=dict)
     parameters: Mapping[str, float] = dataclasses.field(default_factory=dict, repr=False)
     sensitivities: Any = dataclasses.field(default=None, repr=False)
