@@ -12,7 +12,6 @@ from twin.engine.runner import Runner
 from twin.lowering.system import system_of
 from twin.recipe import Recipe
 from twin.simulation.checks import Checker
-from twin.simulation.sensitivity import INITIAL
 from twin.simulation.trajectory import PARTS, SHOWN, Event, Trajectory
 from twin.status import Status
 
@@ -128,9 +127,8 @@ class Simulator:
         self._defaults: tuple[list[float], list[float]] | None = None
 
     def _runner(self, times: Sequence[float]) -> Runner:
-        columns = [name.removeprefix(INITIAL) for name in self.sensitivities]
         return Runner(self.system, self.recipe, times=times, duration=self.duration, rtol=self.rtol, atol=self.atol,
-                      max_steps=self.max_steps, execution=self.execution, sensitivities=columns)
+                      max_steps=self.max_steps, execution=self.execution, sensitivities=self.sensitivities)
 
     def _atol(self, atol: Any) -> list[float]:
         scale = [abs(v) or 1.0 for v in self.check.nominal("state") + self.check.nominal("algebraic")]
