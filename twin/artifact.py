@@ -181,6 +181,16 @@ def load(path: str | Path, model: Any = None) -> Any:
     return stored if model is None else _into(stored, model, path)
 
 
+def as_stored(model: Any) -> StoredModel:
+    """The model as `load` would give it, without a file: lowered once, then simulated any number of times."""
+    from twin.lowering.system import system_of
+
+    if isinstance(model, StoredModel):
+        return model
+    plan = model.recipe() if hasattr(model, "recipe") else None
+    return StoredModel(system_of(model), _facts(model), plan, {})
+
+
 def data_hash(data: Any) -> str:
     """SHA-256 of all runs: names, series, units, times and values."""
     import numpy as np

@@ -209,7 +209,7 @@ class Model(Module, abstract=True):
         >>> from processes.bioreactor import Penicillin
         >>> model = Penicillin().with_output("profit", "EUR", lambda s: 40.0 * s.product_mass)
         >>> [s.name for s in model.of_role("output")]
-        ['carbon', 'product_mass', 'profit']
+        ['carbon', 'evaporation_rate', 'product_mass', 'profit']
         """
         if not name.isidentifier() or name in {s.name for s in self.signals} or hasattr(self, name):
             raise errors.SpecError(f"{self.title} cannot have an output '{name}'. Expected a plain name that is not "
@@ -232,6 +232,15 @@ class Model(Module, abstract=True):
         for signal, function in self.added:
             found[signal.name] = function(s._with(found))
         return found
+
+    def equations(self, s: Values) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Derivatives of all states and residuals of all algebraics, by name."""
+        return {}, dict(self.residual(s))
+
+    def derivative(self, t: Any, x: Any, z: Any, u: Any, d: Any) -> tuple[Any, Any]:
+        """Flat dx/dt and flat algebraic residual: the JAX form of the whole model."""
+        dx, r = self.equations(self.values(t, state=x, algebraic=z, input=u, disturbance=d))
+        return self.pack("state", dx, "rhs"), self.pack("algebraic", r, "residual")
 
     def output_vector(self, t: Any, x: Any, z: Any, u: Any, d: Any) -> Any:
         """Flat outputs."""
@@ -314,14 +323,14 @@ class DynamicModel(Model, abstract=True):
         """True where `cell` is given."""
         return type(self).cell is not None
 
-    def derivative(self, t: Any, x: Any, z: Any, u: Any, d: Any) -> tuple[Any, Any]:
-        """Flat dx/dt and flat algebraic residual: the JAX form of the whole model."""
-        s = self.values(t, state=x, algebraic=z, input=u, disturbance=d)
+    def equations(self, s: Values) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Derivatives of all states and residuals of all algebraics, by name."""
         dx, r = dict(self.rhs(s)), dict(self.residual(s))
         if self.on_cells():
+            states = {q.name for q in self.of_role("state")}
             for name, value in self._cells(s).items():
-                (dx if name in {q.name for q in self.of_role("state")} else r)[name] = value
-        return self.pack("state", dx, "rhs"), self.pack("algebraic", r, "residual")
+                (dx if name in states else r)[name] = value
+        return dx, r
 
     def cell_names(self) -> tuple[str, ...]:
         """Signals on cells whose values `cell` reads: states, then algebraics."""
@@ -359,8 +368,3 @@ class SteadyModel(Model, abstract=True):
         for s in cls.of_role("state"):
             raise TypeError(f"{cls.__name__} is a SteadyModel with the state '{s.name}'. Declare it twin.algebraic, "
                             "or make it a DynamicModel.")
-
-    def derivative(self, t: Any, x: Any, z: Any, u: Any, d: Any) -> tuple[Any, Any]:
-        """No dx/dt, and the flat algebraic residual."""
-        s = self.values(t, state=x, algebraic=z, input=u, disturbance=d)
-        return self.pack("state", {}, "rhs"), self.pack("algebraic", self.residual(s), "residual")

@@ -48,7 +48,8 @@ def _array(name: str, value: Any, unit: str, low: float, high: float, shape: tup
     if array.ndim == 0:
         array = np.full(shape, float(array))
     if shape and array.shape != shape:
-        raise errors.SpecError(f"{name} has the shape {array.shape}. Expected {shape}. Give one value a cell.", name=name)
+        raise errors.SpecError(f"{name} has the shape {array.shape}. Expected {shape}. Give one value a "
+                               "cell.", name=name)
     for i, number in enumerate(array.reshape(-1)):
         _check(f"{name}[{i}]", float(number), unit, low, high)
     return array

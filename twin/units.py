@@ -52,15 +52,26 @@ def convert(value: Any, source: str, target: str, *, difference: bool = False, n
     >>> convert(2.0, "g/l", "kg/m3")
     2.0
     """
-    if source == target:
-        return value
-    try:
-        factor, offset = _line(source, target, difference)
-    except errors.UnitError as fault:
-        raise errors.UnitError(f"{name}: {fault}", name=name, source=source, target=target) from None
+    factor, offset = line(source, target, name, difference=difference)
     if factor == 1.0:
         return value + offset if offset else value
     return value * factor + offset if offset else value * factor
+
+
+def line(source: str, target: str, name: str = "value", *, difference: bool = False) -> tuple[float, float]:
+    """Factor and offset of a conversion: target = source x factor + offset.
+
+    Raises
+    ------
+    UnitError
+        For an unknown unit and for units of different dimension.
+    """
+    if source == target:
+        return 1.0, 0.0
+    try:
+        return _line(source, target, difference)
+    except errors.UnitError as fault:
+        raise errors.UnitError(f"{name}: {fault}", name=name, source=source, target=target) from None
 
 
 def check(unit: str, name: str = "unit") -> str:

@@ -5,7 +5,6 @@ Both are written as real modules into the cache folder, since numba can only cac
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import os
 import sys
@@ -14,42 +13,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from twin.engine import kernels, load_c, records, shapes, store
+from twin.engine import batch, kernels, load_c, records, shapes, store
+from twin.engine.translate_numba import NumbaTranslator
 
 ENTRY = "run_members"
-HEAD = "from __future__ import annotations\nimport numpy as np\nfrom numba import njit\nfrom twin.engine.records import *\n"
 _lock = threading.RLock()
 _compiled: dict[str, Any] = {}
 
 
-class _Flat(ast.NodeTransformer):
-    """`a[i][j]` as `a[i, j]`: numba then makes no view of the row."""
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        """Join an index with the one before it."""
-        self.generic_visit(node)
-        if not isinstance(node.value, ast.Subscript):
-            return node
-        before = node.value.slice
-        indices = [*(before.elts if isinstance(before, ast.Tuple) else [before]), node.slice]
-        return ast.Subscript(node.value.value, ast.Tuple(indices, ast.Load()), node.ctx)
-
-
 def engine_text() -> str:
-    """Text of the engine module: tables are arrays, functions are jitted, rows are indexed at once."""
-    lines = [HEAD]
-    for text in load_c.sources():
-        tree = ast.parse(text)
-        if any(isinstance(node, ast.ClassDef) for node in tree.body):
-            continue  # the records themselves are imported
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef):
-                lines.append('@njit(nogil=True, error_model="numpy")\n' + ast.unparse(_Flat().visit(node)))
-            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Tuple):
-                lines.append(f"{node.targets[0].id} = np.array({ast.unparse(node.value)})")
-            elif isinstance(node, ast.Assign):
-                lines.append(ast.unparse(node))
-    return "\n".join(lines) + "\n"
+    """Text of the engine module."""
+    return NumbaTranslator().translate(load_c.sources(), (ENTRY,))
 
 
 def _module(kind: str, text: str) -> tuple[Any, bool]:
@@ -74,50 +48,56 @@ def _module(kind: str, text: str) -> tuple[Any, bool]:
     return module, place is not None
 
 
-def _types() -> tuple[Any, Any]:
-    """numba types: of a kernel, and of the arguments of the entry."""
-    from numba import types
-
-    array = lambda kind, dims: types.Array(types.float64 if kind == shapes.FLOAT else types.int64, dims, "C")  # noqa: E731
-    vector = array(shapes.FLOAT, 1)
-    kernel = types.void(types.float64, *[vector] * 7)
-
-    def record(cls: Any) -> Any:
-        return types.NamedTuple([types.FunctionType(kernel) if name in kernels.PROGRAMS else array(*shapes.kind_of(cls, name))
-                                 for name in cls._fields], cls)
-
-    real2, real3, whole1, whole2 = (array(*shapes.NUMBER_KINDS[n]) for n in ("Matrix", "Cube", "Integers", "IntegerRows"))
-    entry = types.int64(record(records.Model), record(records.Task), record(records.Work), types.int64, types.int64,
-                        real2, real2, real2, real3, real3, real3, whole1, whole2, real2)
-    return kernel, entry
+def ready() -> bool:
+    """True where the compiled engine is in this process or in the cache."""
+    if ENTRY in _compiled:
+        return True
+    name = f"twinworks_engine_{store.key_of(engine_text(), sys.version)}"
+    return any((store.folder() / "numba" / "__pycache__").glob(f"{name}.{ENTRY}_packed*.nbc"))
 
 
 def engine() -> Any:
-    """The compiled `run_members`."""
+    """The compiled entry, as a ctypes function of the address of the slots."""
     with _lock:
         if ENTRY not in _compiled:
+            import ctypes
+
             import numba
 
             module, keep = _module("engine", engine_text())
-            entry = getattr(module, ENTRY).py_func
-            _compiled[ENTRY] = numba.njit(_types()[1], nogil=True, error_model="numpy", cache=keep)(entry)
-        return _compiled[ENTRY]
+            entry = numba.cfunc("int64(int64)", error_model="numpy", cache=keep)(getattr(module, f"{ENTRY}_packed"))
+            _compiled[ENTRY] = entry, ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(entry.address)
+        return _compiled[ENTRY][1]
 
 
-def compiled_kernels(text: str, names: Sequence[str]) -> dict[str, Any]:
-    """Kernels as C callbacks of numba."""
+def kernel_module(system: Any, names: Sequence[str]) -> str:
+    """Kernels, and for each a callback on addresses."""
+    lines = [kernels.numba_text(system, names), "import numba", "from numba import carray"]
+    arrays = ("x", "z", "u", "d", "p", "out", "work")
+    for name in names:
+        program = system.program(name)
+        views = ", ".join(f"carray({a}, {max(1, program.size(a))})" for a in arrays)
+        lines += [f"{name} = numba.njit(error_model='numpy', nogil=True)({name})",
+                  f"def {name}_at(t, {', '.join(arrays)}):", f"    {name}(t, {views})"]
+    return "\n".join(lines) + "\n"
+
+
+def kernel_addresses(system: Any, names: Sequence[str]) -> dict[str, int]:
+    """Addresses of the compiled kernels."""
+    text = kernel_module(system, names)
     with _lock:
         if text not in _compiled:
             import numba
+            from numba import types
 
             module, keep = _module("kernels", text)
-            kernel = _types()[0]
-            _compiled[text] = {n: numba.cfunc(kernel, error_model="numpy", cache=keep)(getattr(module, n)) for n in names}
-        found: dict[str, Any] = _compiled[text]
-        return found
+            kind = types.void(types.float64, *[types.CPointer(types.float64)] * 7)
+            compiled = numba.cfunc(kind, error_model="numpy", cache=keep)
+            _compiled[text] = {n: compiled(getattr(module, f"{n}_at")) for n in names}
+        return {n: callback.address for n, callback in _compiled[text].items()}
 
 
-class NumbaRun(load_c.ArrayRun):
+class NumbaRun(batch.SlotRun):
     """One task on one model in numba."""
 
     name = "numba"
@@ -125,12 +105,4 @@ class NumbaRun(load_c.ArrayRun):
     def __init__(self, system: Any, names: Sequence[str], facts: shapes.Facts, task: records.Task) -> None:
         super().__init__(system, names, facts, task)
         self.entry = engine()
-        functions = kernels.by_field(compiled_kernels(kernels.numba_text(system, names), names))
-        self.record = records.Model(**functions, **self.model)
-        self.tables = records.Task(**self.task)
-
-    def call(self, batch: load_c.Batch, first: int, stop: int) -> int:
-        """Run members `first` to `stop` - 1 of a batch."""
-        b = batch
-        return int(self.entry(self.record, self.tables, b.work, first, stop, b.x0, b.z0, b.p, b.rows, b.events, b.tangents,
-                              b.codes, b.stats, b.ends))
+        self.kernels = list(kernels.by_field(kernel_addresses(system, names)).values())

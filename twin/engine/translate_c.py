@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 DIMENSIONS = {"Vector": ("double", 1), "Matrix": ("double", 2), "Cube": ("double", 3), "Integers": ("int64_t", 1),
               "IntegerRows": ("int64_t", 2)}
@@ -84,6 +85,13 @@ class Translator:
 
     def translate(self, sources: Sequence[str], entries: Sequence[str]) -> str:
         """The whole translation unit; each of `entries` also gets a wrapper `NAME_packed(int64_t *slots)`."""
+        self.gather(sources)
+        bodies = [FunctionWriter(self, f).write() for f in self.functions.values()]
+        heads = [FunctionWriter(self, f).head() + ";" for f in self.functions.values()]
+        return "\n".join([HEADER, *self.out, *heads, *bodies, *(self._packed(e) for e in entries)]) + "\n"
+
+    def gather(self, sources: Sequence[str]) -> None:
+        """Take in constants, records and functions."""
         trees = [ast.parse(s) for s in sources]
         for node in (n for tree in trees for n in tree.body):
             if isinstance(node, ast.Assign):
@@ -92,10 +100,11 @@ class Translator:
                 self._record(node)
             elif isinstance(node, ast.FunctionDef):
                 self.functions[node.name] = node
-                self.results[node.name] = _kind(node.returns, self.records)
-        bodies = [FunctionWriter(self, f).write() for f in self.functions.values()]
-        heads = [FunctionWriter(self, f).head() + ";" for f in self.functions.values()]
-        return "\n".join([HEADER, *self.out, *heads, *bodies, *(self._packed(e) for e in entries)]) + "\n"
+                self.results[node.name] = self.kind(node.returns)
+
+    def kind(self, annotation: ast.expr | None) -> Kind:
+        """Type that an annotation names."""
+        return _kind(annotation, self.records)
 
     def _constant(self, node: ast.Assign) -> None:
         target = node.targets[0]
@@ -115,18 +124,21 @@ class Translator:
     def _number(self, name: str, number: object) -> None:
         if isinstance(number, int):
             self.values[name] = number
-            self.constants[name] = Text(f"INT64_C({number})" if number >= 0 else f"(-INT64_C({-number}))", WHOLE)
         elif isinstance(number, float):
             self.constants[name] = Text(repr(number), REAL)
         elif isinstance(number, tuple):
-            rows = number if isinstance(number[0], tuple) else (number,)
-            text = ", ".join("{" + ", ".join(repr(v) for v in row) + "}" for row in rows)
-            if isinstance(number[0], tuple):
-                self.out.append(f"static const double {name}[{len(rows)}][{len(rows[0])}] = {{{text}}};")
-                self.constants[name] = Text(f"&{name}[0][0]", Kind("double", 2), (f"INT64_C({len(rows[0])})",))
-            else:
-                self.out.append(f"static const double {name}[{len(rows[0])}] = {text};")
-                self.constants[name] = Text(name, Kind("double", 1))
+            flat = not isinstance(number[0], tuple)
+            self.table(name, (number,) if flat else number, flat)
+
+    def table(self, name: str, rows: tuple[tuple[float, ...], ...], flat: bool) -> None:
+        """A table of numbers is a constant array."""
+        text = ", ".join("{" + ", ".join(repr(v) for v in row) + "}" for row in rows)
+        if flat:
+            self.out.append(f"static const double {name}[{len(rows[0])}] = {text};")
+            self.constants[name] = Text(name, Kind("double", 1))
+        else:
+            self.out.append(f"static const double {name}[{len(rows)}][{len(rows[0])}] = {{{text}}};")
+            self.constants[name] = Text(f"&{name}[0][0]", Kind("double", 2), (f"INT64_C({len(rows[0])})",))
 
     def _record(self, node: ast.ClassDef) -> None:
         fields = {}
@@ -137,7 +149,11 @@ class Translator:
                 fields[item.target.id] = kind
                 slots += declare(kind, item.target.id)
         self.records[node.name] = fields
-        self.out.append(f"typedef struct {{ {' '.join(s + ';' for s in slots)} }} {node.name};")
+        self.record(node.name, slots)
+
+    def record(self, name: str, slots: Sequence[str]) -> None:
+        """A record is a struct."""
+        self.out.append(f"typedef struct {{ {' '.join(s + ';' for s in slots)} }} {name};")
 
     def _packed(self, name: str) -> str:
         """Wrapper that takes every argument from an array of 8-byte slots: pointers and lengths, integers; no reals."""
@@ -193,6 +209,10 @@ class FunctionWriter:
             self.block(body, 1)
             if self.locals == before:
                 break
+        return self.assembled()
+
+    def assembled(self) -> str:
+        """The whole function."""
         names = [f"    {d};" for n, k in self.locals.items() if n not in self.parameters for d in declare(k, n)]
         return "\n".join([self.head() + " {", *names, *self.lines, "}"])
 
@@ -210,35 +230,35 @@ class FunctionWriter:
             method(statement, depth)
 
     def do_pass(self, node: ast.Pass, depth: int) -> None:
-        self.put(depth, ";")
+        self.put(depth, self.plain("pass"))
 
     def do_break(self, node: ast.Break, depth: int) -> None:
-        self.put(depth, "break;")
+        self.put(depth, self.plain("break"))
 
     def do_continue(self, node: ast.Continue, depth: int) -> None:
-        self.put(depth, "continue;")
+        self.put(depth, self.plain("continue"))
 
     def do_return(self, node: ast.Return, depth: int) -> None:
         if node.value is None:
             raise self.fail(node, "return without a value")
-        self.put(depth, f"return {self.value(node.value).c};")
+        self.put(depth, self.plain(f"return {self.value(node.value).c}"))
 
     def do_expr(self, node: ast.Expr, depth: int) -> None:
-        self.put(depth, self.value(node.value).c + ";")
+        self.put(depth, self.plain(self.value(node.value).c))
 
     def do_assign(self, node: ast.Assign, depth: int) -> None:
         if len(node.targets) != 1:
             raise self.fail(node, "chained assignment")
         value, target = self.value(node.value), node.targets[0]
         if isinstance(target, ast.Subscript):
-            self.put(depth, f"{self.value(target).c} = {value.c};")
+            self.put(depth, self.stored(target, value.c))
             return
         if not isinstance(target, ast.Name):
             raise self.fail(node, "only names and elements are assigned to")
         self.take(target.id, value, node)
-        self.put(depth, f"{target.id} = {value.c};")
+        self.put(depth, self.plain(f"{target.id} = {value.c}"))
         for i, length in enumerate(value.lengths, 1):
-            self.put(depth, f"{target.id}_{i} = {length};")
+            self.put(depth, self.plain(f"{target.id}_{i} = {length}"))
 
     def take(self, name: str, value: Text, node: ast.AST) -> None:
         new = WHOLE if value.kind == TRUTH else value.kind
@@ -249,38 +269,98 @@ class FunctionWriter:
             self.locals[name] = REAL
 
     def do_augassign(self, node: ast.AugAssign, depth: int) -> None:
-        target = self.value(node.target)
-        self.put(depth, f"{target.c} {operator(node.op)}= {self.value(node.value).c};")
+        value, sign = self.value(node.value).c, operator(node.op)
+        if isinstance(node.target, ast.Subscript):
+            self.put(depth, self.stored(node.target, value, sign))
+        else:
+            self.put(depth, self.plain(f"{self.value(node.target).c} {sign}= {value}"))
 
     def do_if(self, node: ast.If, depth: int) -> None:
-        self.put(depth, f"if ({self.value(node.test).c}) {{")
+        self.put(depth, self.opened(f"if {self.value(node.test).c}"))
         self.block(node.body, depth + 1)
         if node.orelse:
-            self.put(depth, "} else {")
+            self.put(depth, self.OTHERWISE)
             self.block(node.orelse, depth + 1)
-        self.put(depth, "}")
+        self.close(depth)
 
     def do_while(self, node: ast.While, depth: int) -> None:
         if node.orelse:
             raise self.fail(node, "while-else")
-        self.put(depth, f"while ({self.value(node.test).c}) {{")
+        self.put(depth, self.opened(f"while {self.value(node.test).c}"))
         self.block(node.body, depth + 1)
-        self.put(depth, "}")
+        self.close(depth)
 
     def do_for(self, node: ast.For, depth: int) -> None:
         call = node.iter
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range"
                 and isinstance(node.target, ast.Name) and not node.orelse and len(call.args) < 3):
             raise self.fail(node, "only `for name in range(stop)` or `range(start, stop)`")
-        name = node.target.id
-        self.take(name, Text("", WHOLE), node)
-        first, stop = ("0", call.args[0]) if len(call.args) == 1 else (self.value(call.args[0]).c, call.args[1])
-        self.loops += 1
-        end = f"end_{self.loops}"
-        self.put(depth, f"const int64_t {end} = {self.value(stop).c};")
-        self.put(depth, f"for ({name} = {first}; {name} < {end}; {name}++) {{")
+        self.take(node.target.id, Text("", WHOLE), node)
+        first = "0" if len(call.args) == 1 else self.value(call.args[0]).c
+        self.count(node.target.id, first, self.value(call.args[-1]).c, depth)
         self.block(node.body, depth + 1)
+        self.close(depth)
+
+    # What C spells in its own way; the translation for numba replaces these.
+    OTHERWISE = "} else {"
+
+    def plain(self, text: str) -> str:
+        """A simple statement."""
+        return ";" if text == "pass" else text + ";"
+
+    def opened(self, text: str) -> str:
+        """The line that opens a block."""
+        word, _, test = text.partition(" ")
+        return f"{word} ({test}) {{"
+
+    def close(self, depth: int) -> None:
+        """End of a block."""
         self.put(depth, "}")
+
+    def count(self, name: str, first: str, stop: str, depth: int) -> None:
+        """Head of a loop from `first` to before `stop`, which is looked at once."""
+        self.loops += 1
+        self.put(depth, f"const int64_t end_{self.loops} = {stop};")
+        self.put(depth, f"for ({name} = {first}; {name} < end_{self.loops}; {name}++) {{")
+
+    def stored(self, target: ast.Subscript, value: str, sign: str = "") -> str:
+        """Assignment to an element."""
+        return self.plain(f"{self.value(target).c} {sign}= {value}")
+
+    def element(self, array: Text, index: str) -> str:
+        """Element of a one-dimensional array."""
+        return f"{atom(array.c)}[{index}]"
+
+    def row(self, array: Text, index: str) -> str:
+        """Row of an array: where it begins."""
+        return f"({array.c} + ({index}) * {' * '.join(array.lengths)})"
+
+    def field(self, record: Text, name: str, part: int) -> str:
+        """Slot of a record: a pointer, or one of its row lengths."""
+        return f"{record.c}->{name}" + (f"_{part}" if part else "")
+
+    def raised(self, base: str, exponent: str) -> str:
+        """Power of two reals."""
+        return f"pow({base}, {exponent})"
+
+    def quotient(self, left: str, right: str) -> str:
+        """Quotient as a real."""
+        return f"((double)({left}) / (double)({right}))"
+
+    WORDS: ClassVar[Mapping[str, str]] = {"not": "!", "and": " && ", "or": " || ", "abs": "fabs", "min": "lesser",
+                                          "max": "greater", "float": "(double)", "int": "(int64_t)"}
+
+    def chosen(self, test: str, yes: str, no: str) -> str:
+        """Conditional expression."""
+        return f"({test} ? {yes} : {no})"
+
+    def whole(self, value: int) -> str:
+        """An integer constant."""
+        return f"INT64_C({value})"
+
+    def kernel_call(self, node: ast.Attribute, arguments: str) -> str:
+        """Call of a kernel, directly where it stands in the same text."""
+        return f"{self.unit.kernels.get(node.attr) or self.value(node).c}({arguments})"
 
     def value(self, node: ast.expr) -> Text:
         """C text of an expression."""
@@ -294,7 +374,7 @@ class FunctionWriter:
         if isinstance(node.value, bool):
             return Text(str(int(node.value)), TRUTH)
         if isinstance(node.value, int):
-            return Text(f"INT64_C({node.value})", WHOLE)
+            return Text(self.whole(node.value), WHOLE)
         if isinstance(node.value, float):
             return Text(repr(node.value), REAL)
         raise self.fail(node, f"the constant {node.value!r}")
@@ -303,6 +383,8 @@ class FunctionWriter:
         if node.id in self.locals:
             kind = self.locals[node.id]
             return Text(node.id, kind, tuple(f"{node.id}_{i}" for i in range(1, kind.dims)))
+        if node.id in self.unit.values:
+            return Text(self.whole(self.unit.values[node.id]), WHOLE)
         if node.id in self.unit.constants:
             return self.unit.constants[node.id]
         raise self.fail(node, f"'{node.id}' has no value yet")
@@ -310,20 +392,19 @@ class FunctionWriter:
     def of_attribute(self, node: ast.Attribute) -> Text:
         record = self.value(node.value)
         kind = self.unit.records[record.kind.base][node.attr]
-        return Text(f"{record.c}->{node.attr}", kind,
-                    tuple(f"{record.c}->{node.attr}_{i}" for i in range(1, kind.dims)))
+        return Text(self.field(record, node.attr, 0), kind,
+                    tuple(self.field(record, node.attr, i) for i in range(1, kind.dims)))
 
     def of_subscript(self, node: ast.Subscript) -> Text:
         known = self.known(node)
         if known is not None:
-            return Text(f"INT64_C({known})", WHOLE)
+            return Text(self.whole(known), WHOLE)
         array, index = self.value(node.value), self.value(node.slice)
         if not array.kind.dims or index.kind != WHOLE:
             raise self.fail(node, f"index {ast.unparse(node)}")
         if array.kind.dims == 1:
-            return Text(f"{atom(array.c)}[{index.c}]", Kind(array.kind.base))
-        stride = " * ".join(array.lengths)
-        return Text(f"({array.c} + ({index.c}) * {stride})", Kind(array.kind.base, array.kind.dims - 1), array.lengths[1:])
+            return Text(self.element(array, index.c), Kind(array.kind.base))
+        return Text(self.row(array, index.c), Kind(array.kind.base, array.kind.dims - 1), array.lengths[1:])
 
     def known(self, node: ast.Subscript) -> int | None:
         """Value of `m.size[NAME]` where it is fixed."""
@@ -336,22 +417,22 @@ class FunctionWriter:
     def of_binop(self, node: ast.BinOp) -> Text:
         left, right = self.value(node.left), self.value(node.right)
         if isinstance(node.op, ast.Pow):
-            return Text(f"pow({left.c}, {right.c})", REAL)
+            return Text(self.raised(left.c, right.c), REAL)
         if isinstance(node.op, ast.Div):
-            return Text(f"((double)({left.c}) / (double)({right.c}))", REAL)
+            return Text(self.quotient(left.c, right.c), REAL)
         kind = WHOLE if left.kind == right.kind == WHOLE else REAL
         return Text(f"({left.c} {operator(node.op)} {right.c})", kind)
 
     def of_unaryop(self, node: ast.UnaryOp) -> Text:
         inner = self.value(node.operand)
         if isinstance(node.op, ast.Not):
-            return Text(f"(!({inner.c}))", TRUTH)
+            return Text(f"({self.WORDS['not']}({inner.c}))", TRUTH)
         if isinstance(node.op, ast.USub):
             return Text(f"(-{inner.c})", inner.kind)
         raise self.fail(node, "this sign")
 
     def of_boolop(self, node: ast.BoolOp) -> Text:
-        sign = " && " if isinstance(node.op, ast.And) else " || "
+        sign = self.WORDS["and" if isinstance(node.op, ast.And) else "or"]
         return Text("(" + sign.join(self.value(v).c for v in node.values) + ")", TRUTH)
 
     def of_compare(self, node: ast.Compare) -> Text:
@@ -363,24 +444,19 @@ class FunctionWriter:
 
     def of_ifexp(self, node: ast.IfExp) -> Text:
         yes, no = self.value(node.body), self.value(node.orelse)
-        return Text(f"({self.value(node.test).c} ? {yes.c} : {no.c})", REAL if REAL in (yes.kind, no.kind) else yes.kind)
+        return Text(self.chosen(self.value(node.test).c, yes.c, no.c), REAL if REAL in (yes.kind, no.kind) else yes.kind)
 
     def of_call(self, node: ast.Call) -> Text:
         arguments = [self.value(a) for a in node.args]
         if isinstance(node.func, ast.Attribute):
-            name = self.unit.kernels.get(node.func.attr) or self.value(node.func).c
-            return Text(f"{name}({', '.join(a.c for a in arguments)})", Kind("void"))
+            return Text(self.kernel_call(node.func, ", ".join(a.c for a in arguments)), Kind("void"))
         name = node.func.id if isinstance(node.func, ast.Name) else ""
-        words = [w for a in arguments for w in (a.c, *a.lengths)]
-        if name == "abs":
-            return Text(f"fabs({words[0]})", REAL)
-        if name in ("min", "max") and len(arguments) == 2:
-            return Text(f"{'lesser' if name == 'min' else 'greater'}({', '.join(words)})", REAL)
-        if name in ("float", "int"):
-            return Text(f"(({'double' if name == 'float' else 'int64_t'})({words[0]}))", REAL if name == "float" else WHOLE)
-        if name not in self.unit.functions:
-            raise self.fail(node, f"call of '{ast.unparse(node.func)}'")
-        return Text(f"{name}({', '.join(words)})", self.unit.results[name])
+        words = ", ".join(w for a in arguments for w in (a.c, *a.lengths))
+        if name in self.unit.functions:
+            return Text(f"{name}({words})", self.unit.results[name])
+        if name == "int" or (name in ("abs", "min", "max", "float") and len(arguments) < 3):
+            return Text(f"({self.WORDS[name]}({words}))", WHOLE if name == "int" else REAL)
+        raise self.fail(node, f"call of '{ast.unparse(node.func)}'")
 
 
 def operator(op: ast.operator) -> str:

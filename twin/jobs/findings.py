@@ -53,6 +53,30 @@ def about_comparison(comparison: Any, signals: Iterable[str]) -> list[str]:
     return found
 
 
+def about_quality(quality: Any) -> list[str]:
+    """The state of the records in a sentence."""
+    found = len(quality.findings)
+    if not found:
+        return ["Records: nothing was found against them."]
+    kinds = ", ".join(f"{sum(f.kind == k for f in quality.findings)} {k}" for k in
+                      dict.fromkeys(f.kind for f in quality.findings))
+    return [f"Records: score {number(quality.score, 3)} of 100, {found} finding{'s' * (found > 1)} ({kinds})."]
+
+
+def about_use(comparison: Any) -> list[str]:
+    """What the model should not be used for as it is."""
+    signals = dict.fromkeys(d.signal for d in comparison.deviations) if comparison is not None else ()
+    poor = []
+    for signal in signals:
+        errors = [d.nrmse for d in comparison.deviations if d.signal == signal and not math.isnan(d.nrmse)]
+        if errors and fmean(errors) > GRADES[-2][0]:
+            poor.append(pretty(signal))
+    if not poor:
+        return []
+    return [f"Consequence: do not decide about {' and '.join(poor)} with this model before it is calibrated on these "
+            "records or corrected."]
+
+
 def about_excursions(excursions: Mapping[str, Sequence[Excursion]]) -> list[str]:
     """Recorded signals outside the limits of the model, one sentence a signal."""
     by_signal: dict[str, list[tuple[str, Excursion]]] = {}

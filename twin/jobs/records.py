@@ -92,8 +92,9 @@ def _scaled(job: Job, series: Any) -> Any:
     try:
         times = float(number_) * units.factor(f"({tag.unit})*({unit})" if unit else tag.unit, target, tag.column)
     except (ValueError, errors.UnitError) as e:
-        raise errors.SpecError(f"{job.path}: the factor '{tag.factor}' of '{tag.column}' does not lead from {tag.unit} to "
-                               f"{target} ({e}). Expected a number with a unit, as in '1 l/kg'.", name=tag.column) from e
+        raise errors.SpecError(f"{job.path}: the factor '{tag.factor}' of '{tag.column}' does not lead from {tag.unit} "
+                               f"to {target} ({e}). Expected a number with a unit, as in '1 l/kg'.",
+                               name=tag.column) from e
     return dataclasses.replace(series, values=series.values * times, unit=target)
 
 
@@ -103,7 +104,8 @@ def unused_columns(job: Job) -> tuple[str, ...]:
 
     if job.data_file.suffix.lower() not in (".csv", ".txt"):
         return ()
-    with job.data_file.open(newline="", encoding=job.read_options.get("encoding", "utf-8-sig"), errors="replace") as file:
+    encoding = job.read_options.get("encoding", "utf-8-sig")
+    with job.data_file.open(newline="", encoding=encoding, errors="replace") as file:
         header = next(csv.reader(file, delimiter=job.read_options.get("delimiter", ",")), [])
     used = {job.time_column, job.run_column, *(t.column for t in job.tags)}
     return tuple(c.strip() for c in header if c.strip() and c.strip() not in used)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twin import errors
+from twin.artifact import as_stored, save
 from twin.files import make_folder, replace_file
 from twin.jobs import findings
 from twin.jobs.balances import Closure, close
@@ -99,13 +100,16 @@ def run_job(path: str | Path | Job, *, data: str | Path | None = None, output: s
     make_folder(folder / "runs")
     records = read_records(job)
     quality = _quality(job, records)
-    done, resumed, missing, status = _simulate(job, records, folder, progress)
+    stored = as_stored(job.model)
+    done, resumed, missing, status = _simulate(job, records, stored, folder, progress)
     comparison = _compare(job, records, done)
     closures = tuple(close(b, run, job.model, t, plan(job, run, records.runs[run])[0], records.runs[run])
                      for b in job.balances for run, t in done.items())
     outside = {run: excursions(job, measured) for run, measured in records.runs.items()}
     sentences = {"progress": findings.about_progress(list(done), missing),
+                 "quality": findings.about_quality(quality),
                  "comparison": findings.about_comparison(comparison, job.signals) if done else [],
+                 "use": findings.about_use(comparison),
                  "extrapolation": findings.about_excursions(outside),
                  "unknown": findings.about_unknown(job, records),
                  "balances": findings.about_balances(closures)}
@@ -121,11 +125,11 @@ def _quality(job: Job, records: Records) -> Any:
     return check_data(records.data, job.model)
 
 
-def _simulate(job: Job, records: Records, folder: Path, progress: Progress | None
+def _simulate(job: Job, records: Records, stored: Any, folder: Path, progress: Progress | None
               ) -> tuple[dict[str, Any], tuple[str, ...], dict[str, str], Status]:
     done: dict[str, Any] = {}
     resumed, missing, status = [], {}, Status.SUCCESS
-    identity = _identity(job.model)
+    identity = _identity(stored)
     names = list(records.runs)
     plans = {run: plan(job, run, records.runs[run]) for run in names}  # all are checked before the first is simulated
     try:
@@ -136,11 +140,11 @@ def _simulate(job: Job, records: Records, folder: Path, progress: Progress | Non
             times = _times(job, records.runs[run])
             key = run_key(identity, {n: dataclasses.asdict(v) if dataclasses.is_dataclass(v) else v
                                      for n, v in inputs.items()}, initial, times, job.rtol, job.refuse_limits)
-            trajectory = load_run(run_file(folder, run), key, job.model, type(job.model).__name__)
+            trajectory = load_run(run_file(folder, run), key, stored)
             if trajectory is not None:
                 resumed.append(run)
             else:
-                trajectory = _one(job, inputs, initial, times)
+                trajectory = _one(job, stored, inputs, initial, times)
                 if trajectory.status is Status.STOPPED:
                     raise KeyboardInterrupt
                 if trajectory.status:
@@ -159,11 +163,11 @@ def _simulate(job: Job, records: Records, folder: Path, progress: Progress | Non
     return done, tuple(resumed), missing, status
 
 
-def _one(job: Job, inputs: Mapping[str, Any], initial: Mapping[str, Any], times: list[float]) -> Any:
+def _one(job: Job, stored: Any, inputs: Mapping[str, Any], initial: Mapping[str, Any], times: list[float]) -> Any:
     import twin
 
     try:
-        return twin.simulate(job.model, dict(inputs), initial=initial, times=times, rtol=job.rtol,
+        return twin.simulate(stored, dict(inputs), initial=initial, times=times, rtol=job.rtol,
                              check_limits=job.refuse_limits, throw=False)
     except errors.ConvergenceError as e:  # the start itself may have no consistent algebraics
         raise errors.SpecError(f"{job.path}: {e}") from e
@@ -180,12 +184,10 @@ def _times(job: Job, measured: Mapping[str, tuple[list[float], list[float]]]) ->
     return [t for t in grid if t < end] + [end]
 
 
-def _identity(model: Any) -> list[Any]:
+def _identity(stored: Any) -> list[str]:
     import twin
-    from twin.lowering.system import system_of
 
-    system = getattr(model, "system", None) or system_of(model)
-    return [twin.__version__, hashlib.sha256(system.to_json().encode()).hexdigest(), model.parameter_vector()]
+    return [twin.__version__, hashlib.sha256(stored.system.to_json().encode()).hexdigest()]
 
 
 def _compare(job: Job, records: Records, done: Mapping[str, Any]) -> Any:
@@ -220,7 +222,6 @@ class _Series:
 
 def _write(result: JobResult) -> None:
     import twin
-    from twin.artifact import save
     from twin.jobs.page import write_pictures, write_report
 
     job = result.job

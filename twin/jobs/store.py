@@ -55,7 +55,7 @@ def save_run(path: Path, key: str, trajectory: Trajectory) -> None:
     replace_file(path, write)
 
 
-def load_run(path: Path, key: str, model: Any, title: str) -> Trajectory | None:
+def load_run(path: Path, key: str, model: Any) -> Trajectory | None:
     """The trajectory stored under this key; None where there is none, or only another or a damaged one."""
     import h5py
     import numpy as np
@@ -74,7 +74,7 @@ def load_run(path: Path, key: str, model: Any, title: str) -> Trajectory | None:
                     return None
             events = tuple(Event(**e) for e in json.loads(file.attrs["events"]))
             parameters = dict(zip(model.parameter_names(), model.parameter_vector(), strict=True))
-            return Trajectory(title, Status[file.attrs["status"]], str(file.attrs["message"]), model.time_unit,
+            return Trajectory(model.title, Status[file.attrs["status"]], str(file.attrs["message"]), model.time_unit,
                               [float(t) for t in times], {k: v.tolist() for k, v in raw.items()}, layout, events,
                               json.loads(file.attrs["stats"]), parameters)
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, errors.TwinError):

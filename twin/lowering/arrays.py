@@ -7,7 +7,6 @@ of small constant matrices vanish; slices, reshapes, transposes and joins are ar
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -60,22 +59,22 @@ def lower_arrays(function: Callable[..., Any], name: str, sizes: Mapping[str, in
         A primitive cannot be lowered; the message names it and the line.
     """
     w = Writer()
-    total = lower_into(w, function, sizes, None)
+    (total,) = lower_into(w, function, sizes, [("out", 0)])
     return w.program(name, sizes, total)
 
 
-def lower_into(w: Writer, function: Callable[..., Any], sizes: Mapping[str, int], places: Sequence[int] | None) -> int:
-    """Write the outputs of a function to `out`, each flat from its place on; gives the number of entries."""
+def lower_into(w: Writer, function: Callable[..., Any], sizes: Mapping[str, int],
+               places: Sequence[tuple[str, int]]) -> list[int]:
+    """Write the outputs of a function, each row by row to (array, start); gives their numbers of entries."""
     import jax
 
     closed = trace(function, sizes)
     arguments: list[Lazy] = [Time(()), *(Buffer(a, (sizes[a],)) for a in "xzudp")]
     with deep(), jax.enable_x64(True):
         outputs = graph(closed.jaxpr, closed.consts, arguments)
-        ends = [0, *itertools.accumulate(a.size for a in outputs)]
-        wanted = [(a, Buffer("out", a.shape, (at, ()))) for a, at in zip(outputs, places or ends, strict=False)]
+        wanted = [(a, Buffer(name, a.shape, (at, ()))) for a, (name, at) in zip(outputs, places, strict=True)]
         Plan(wanted, {}).write(w)
-    return ends[-1]
+    return [a.size for a in outputs]
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from twin.errors import LoweringError
@@ -10,7 +10,7 @@ from twin.lowering import arrays, derivatives
 from twin.lowering.cell_row import Blocks, Cells, Row, cells_of
 from twin.lowering.loops import Writer, affine, plus, times
 from twin.lowering.program import Index, Program
-from twin.lowering.system import CellStructure, System
+from twin.lowering.system import CellStructure
 
 WHICH = {"left": 0, "own": 1, "right": 2, "border": 3}
 Place = tuple[int, int, int]
@@ -19,12 +19,9 @@ Place = tuple[int, int, int]
 def structure(model: Any) -> CellStructure:
     """Cells, border and the pattern of the Jacobian of a cell."""
     cells = cells_of(model)
-    return CellStructure(cells.count, cells.m_x, cells.m_z, cells.b_x, cells.b_z, tuple(_pattern(cells)))
-
-
-def lower(model: Any, system: System, name: str) -> None:
-    """Lower one program of a model on cells into the system."""
-    system._programs[name] = lower_cells(model, name)
+    if cells.layout is None:
+        cells.layout = CellStructure(cells.count, cells.m_x, cells.m_z, cells.b_x, cells.b_z, tuple(_pattern(cells)))
+    return cells.layout
 
 
 def lower_cells(model: Any, name: str) -> Program:
@@ -42,7 +39,7 @@ def lower_cells(model: Any, name: str) -> Program:
         total = {"rhs": _rhs, "jacobian": _jacobian}.get(name, _columns(name))(cells, w, row)
         return w.program(name, cells.sizes, total)
     if name == "output_jacobian":
-        return arrays.lower_arrays(_rows(derivatives.outputs(model), (1, 2, 3, 4)), name, cells.sizes)
+        return arrays.lower_arrays(by_rows(derivatives.outputs(model), (1, 2, 3, 4)), name, cells.sizes)
     if name == "hessian":
         raise LoweringError(f"{cells.kind} is a model on cells: its dense Hessian is not lowered. "
                             "Use the program 'sensitivity_tangent' for second derivatives along directions.")
@@ -92,7 +89,8 @@ def _equation(cells: Cells, cell: Index, i: int) -> Index:
 
 def _jacobian(cells: Cells, w: Writer, row: Row) -> int:
     n, m, b = cells.count, cells.m, cells.b
-    pattern = _pattern(cells)
+    layout = structure(cells.model)
+    pattern = layout.pattern
     at = {place: k for k, place in enumerate(pattern)}
     rows = n * len(pattern)
     times_at = rows + b * n * m + b * b
@@ -112,7 +110,8 @@ def _jacobian(cells: Cells, w: Writer, row: Row) -> int:
         for k, (which, _, _) in enumerate(pattern):
             if which == gone:
                 w.store("out", (end * len(pattern) + k, ()), w.builder.const(0.0))
-    _border_jacobian(cells, w, rows, times_at)
+    if b:
+        border_jacobian(layout, _equations(cells), cells.sizes, w, rows, times_at)
     return times_at + cells.sizes["x"] + cells.sizes["z"]
 
 
@@ -141,7 +140,7 @@ def _columns(name: str) -> Callable[[Cells, Writer, Row], int]:
         for end, i, argument, j, node in row.through_ghosts((own, *profile)):
             w.add("out", place((end, ()), i, argument, j), node)
         which = (3, 4) if own == "inputs" else (5,)
-        _border(cells, w, lambda f: _rows(f, which), [n * cells.m_x * width, (n_x + n * cells.m_z) * width], width)
+        _border(cells, w, lambda f: by_rows(f, which), [n * cells.m_x * width, (n_x + n * cells.m_z) * width], width)
         return total
 
     return write
@@ -163,7 +162,7 @@ def _equations(cells: Cells) -> Callable[..., Any]:
     return border
 
 
-def _rows(f: Callable[..., Any], which: tuple[int, ...]) -> Callable[..., Any]:
+def by_rows(f: Callable[..., Any], which: tuple[int, ...]) -> Callable[..., Any]:
     """Rows of df with respect to the arguments, one block beside the other; few outputs of many arguments."""
     import jax
     import jax.numpy as jnp
@@ -187,25 +186,25 @@ def _border(cells: Cells, w: Writer, derive: Callable[..., Any], places: list[in
     def halves(*args: Any) -> Any:
         return tuple(jnp.split(f(*args).reshape(-1), [cells.b_x * width]))
 
-    arrays.lower_into(w, halves, cells.sizes, places)
+    arrays.lower_into(w, halves, cells.sizes, [("out", at) for at in places])
 
 
-def _border_jacobian(cells: Cells, w: Writer, rows: int, times_at: int) -> None:
-    """Write the rows of the scalar equations: over all cells, over the scalars, and in time."""
-    n, b, m_x, m_z = cells.count, cells.b, cells.m_x, cells.m_z
+def border_jacobian(cells: CellStructure, f: Callable[..., Any], sizes: Mapping[str, int], w: Writer, rows: int,
+                    times_at: int) -> None:
+    """Write the rows of the scalar equations `f`: over all cells, over the scalars, and in time."""
+    n, b_x, m_x, m_z = cells.count, cells.border_x, cells.m_x, cells.m_z
+    b = b_x + cells.border_z
     if not b:
         return
     import jax
     import jax.numpy as jnp
-
-    f = _equations(cells)
 
     def parts(t: Any, x: Any, z: Any, u: Any, d: Any, p: Any) -> Any:
         in_x, in_z = jax.jacrev(lambda x, z: f(t, x, z, u, d, p), (0, 1))(x, z)
         on_cells = [in_x[:, :n * m_x].reshape(b, n, m_x), in_z[:, :n * m_z].reshape(b, n, m_z)]
         slope = jax.jvp(lambda t: f(t, x, z, u, d, p), (t,), (1.0,))[1]
         return (jnp.concatenate(on_cells, 2), jnp.concatenate([in_x[:, n * m_x:], in_z[:, n * m_z:]], 1),
-                slope[:cells.b_x], slope[cells.b_x:])
+                slope[:b_x], slope[b_x:])
 
-    at_x, at_z = times_at + n * m_x, times_at + cells.sizes["x"] + n * m_z
-    arrays.lower_into(w, parts, cells.sizes, [rows, rows + b * n * cells.m, at_x, at_z])
+    places = [rows, rows + b * n * (m_x + m_z), times_at + n * m_x, times_at + sizes["x"] + n * m_z]
+    arrays.lower_into(w, parts, sizes, [("out", at) for at in places])

@@ -53,6 +53,7 @@ class Cells:
         with jax.enable_x64(True):  # the checks of the whole model: names, shapes
             jax.eval_shape(derivatives.equations(model), *(jax.ShapeDtypeStruct((), np.float64),
                            *(jax.ShapeDtypeStruct((self.sizes[a],), np.float64) for a in "xzudp")))
+        self.layout: Any = None  # the CellStructure, once known
         self._traces: dict[Any, Any] = {}
         self.trace("ends", ())
 

@@ -15,6 +15,7 @@ from twin.model import Row
 from twin.signals import ROLES, Signal
 
 SYSTEM_VERSION = 1
+SMALL = 60  # most unknowns of a model that is lowered element by element
 PROGRAMS = ("rhs", "jacobian", "input_jacobian", "parameter_jacobian", "outputs", "output_jacobian", "hessian",
             "sensitivity", "sensitivity_tangent")
 
@@ -166,7 +167,7 @@ def system_of(model: Any) -> System:
     lower = _Lowering(model, key)
     if stored is not None:
         return dataclasses.replace(System.from_json(stored.decode(), lower), values=values, initial=initial)
-    return System(type(model).__name__, model.time_unit, {role: model.layout(role) for role in ROLES},
+    return System(model.title, model.time_unit, {role: model.layout(role) for role in ROLES},
                   model.parameter_names(), values, initial, lower.structure(), {}, {}, lower)
 
 
@@ -182,12 +183,19 @@ class _Lowering:
     key: str | None
 
     def structure(self) -> CellStructure | None:
-        """Layout of a model on cells."""
-        if not self.on_cells():
-            return None
-        from twin.lowering import cell_mode
+        """Layout of a model on cells, and of a large one in whole arrays where it has one."""
+        if self.on_cells():
+            from twin.lowering import cell_mode
 
-        return cell_mode.structure(self.model)
+            return cell_mode.structure(self.model)
+        if self.is_small():
+            return None
+        from twin.lowering import sparsity
+
+        return sparsity.structure(self.model)
+
+    def is_small(self) -> bool:
+        return bool(self.model.size("state") + self.model.size("algebraic") <= SMALL)
 
     def on_cells(self) -> bool:
         return bool(getattr(self.model, "on_cells", lambda: False)())
@@ -196,9 +204,15 @@ class _Lowering:
         if self.on_cells():
             from twin.lowering import cell_mode
 
-            cell_mode.lower(self.model, system, name)
-        else:
+            system._programs[name] = cell_mode.lower_cells(self.model, name)
+        elif self.is_small():
             lower_dense(self.model, system, name)
+        else:
+            from twin.lowering import sparsity
+
+            system._programs[name] = sparsity.lower_large(self.model, name, system.cells)
+            n = 0 if system.cells else system.n_x + system.n_z
+            system._patterns["jacobian"] = [[k // n for k in range(n * n)], [k % n for k in range(n * n)]]
         if self.key and {"rhs", "jacobian", "outputs"} <= set(system.held):
             cache.store(f"system-{self.key}.json", system.to_json(system.held).encode())
 
@@ -221,7 +235,7 @@ def lower_dense(model: Any, system: System, name: str) -> None:
     places = [k for k, node in enumerate(nodes) if b.constant(node) != 0.0]
     nodes_t = scalar_nodes(derivatives.time_derivative(model), sizes, b)
     system._patterns["jacobian"] = [[k // n for k in places], [k % n for k in places]]
-    check_index(type(model).__name__, model.layout("algebraic"), sizes["x"], [divmod(k, n) for k in places])
+    check_index(model.title, model.layout("algebraic"), sizes["x"], [divmod(k, n) for k in places])
     system._programs[name] = finish(name, sizes, b, [nodes[k] for k in places] + nodes_t)
 
 

@@ -18,8 +18,9 @@ STYLE = """
 *{box-sizing:border-box}
 body{margin:0;background:var(--back);color:var(--ink);
 font:15px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,Helvetica,Arial,sans-serif}
-header{background:var(--paper);border-bottom:1px solid var(--line);padding:34px 24px 18px}
+header{background:var(--paper);border-bottom:1px solid var(--line);padding:34px 0 18px}
 header>div,main{max-width:1120px;margin:0 auto}
+header>div{padding:0 24px}
 h1{font-size:27px;line-height:1.25;font-weight:650;margin:0 0 10px}
 h2{font-size:19px;margin:0 0 6px;font-weight:650}
 h3{font-size:15px;margin:22px 0 6px;font-weight:650}
