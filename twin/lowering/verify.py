@@ -44,10 +44,10 @@ def verify_system(system: Any) -> None:
     known = {"rhs": n, "input_jacobian": n * n_e, "parameter_jacobian": n * n_p, "outputs": n_y,
              "output_jacobian": n_y * (n + n_e), "sensitivity": n, "sensitivity_tangent": n,
              "hessian": (n + n_e) * (n + n_e + 1) // 2}
-    for name, program in system._programs.items():
+    for name in system.held:
         out = known.get(name, _jacobian_length(system, n) if name == "jacobian" else None)
         _need(out is not None, f"program {name!r}")
-        verify_program(program, {"x": system.n_x, "z": system.n_z, "u": system.n_u, "d": system.n_d,
+        verify_program(system.program(name), {"x": system.n_x, "z": system.n_z, "u": system.n_u, "d": system.n_d,
                                  "p": n_p + extra.get(name, 0), "out": out or 0})
 
 
