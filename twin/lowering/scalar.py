@@ -34,7 +34,7 @@ def inner(params: Mapping[str, Any]) -> Any:
 
 def unsupported(eqn: Any, why: str = "") -> LoweringError:
     """Error that names the primitive and the user's line."""
-    return _refusal(eqn.primitive.name, why, line(eqn))
+    return refusal(eqn.primitive.name, why, line(eqn))
 
 
 def line(eqn: Any) -> str:
@@ -45,7 +45,8 @@ def line(eqn: Any) -> str:
     return f"{frame.file_name}:{frame.start_line} ({frame.function_name})" if frame else ""
 
 
-def _refusal(primitive: str, why: str, where: str) -> LoweringError:
+def refusal(primitive: str, why: str, where: str) -> LoweringError:
+    """Error for a primitive at a line of the user."""
     text = f"The primitive '{primitive}'{why} at {where or 'an unknown line'} cannot be lowered. "
     return LoweringError(text + "Write it with arithmetic, jnp functions of numbers, jnp.where or static slices.",
                          primitive=primitive, why=why, where=where)
@@ -107,7 +108,7 @@ def equation(eqn: Any, args: list[Any], b: Builder) -> list[Any]:
             return interpret(jaxpr, constants, args[-count:] if count else [], b)
         except LoweringError as e:
             if getattr(e, "where", None) == "":  # inside a library function: name the line that called it
-                raise _refusal(e.primitive, e.why, line(eqn)) from None  # type: ignore[attr-defined]
+                raise refusal(e.primitive, e.why, line(eqn)) from None  # type: ignore[attr-defined]
             raise
     if name in MOVES:
         return [MOVES[name](params, *args)]
