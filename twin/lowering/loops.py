@@ -15,7 +15,7 @@ def affine(offset: int, *terms: tuple[int, int]) -> Index:
     found: dict[int, int] = {}
     for loop, stride in terms:
         found[loop] = found.get(loop, 0) + stride
-    return offset, tuple((i, s) for i, s in sorted(found.items()) if s)
+    return int(offset), tuple((i, int(s)) for i, s in sorted(found.items()) if s)
 
 
 def plus(a: Index, b: Index) -> Index:
@@ -98,7 +98,8 @@ class Writer:
         yield i
         self._open.pop()
         self._placed = {n: depth for n, depth in self._placed.items() if depth <= len(self._open)}
-        self._here().append(("loop", i, count, tuple(body)))
+        if body:
+            self._here().append(("loop", i, count, tuple(body)))
 
     def store(self, array: str, index: Index, node: int) -> None:
         """array[index] = node."""

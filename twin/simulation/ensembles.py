@@ -18,7 +18,7 @@ Progress = Callable[[int, int], None]
 
 
 def spawn_executor(workers: int | None = None) -> concurrent.futures.ProcessPoolExecutor:
-    """A process pool whose processes start clean (never forked).
+    """A process pool whose processes start clean (never forked), `workers` of them (None: one a core).
 
     Scripts that use it need the usual `if __name__ == "__main__":` guard.
     """

@@ -60,8 +60,14 @@ class Trajectory:
         Starts of phases with the states before and after.
     stats
         Work done: steps, rejected steps and so on.
+    parameters
+        Values of the parameters, by name.
     sensitivities
         Forward sensitivities, or None where none were asked for.
+    raw_times, raw, layout
+        As the engine left it: times, rows by role, and where each signal lies in a row.
+    again
+        Repeats the run at other times; None after it was stored or sent to another process.
     """
 
     model: str
