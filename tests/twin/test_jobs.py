@@ -120,7 +120,7 @@ def test_a_job_from_records_to_report(pictured):
     result = do(progress=lambda *a: calls.append(a))
     assert result.status is Status.SUCCESS
     assert list(result.trajectories) == ["batch 0", "batch 1", "batch 2"]
-    assert calls == [(0, 3, "batch 0"), (1, 3, "batch 1"), (2, 3, "batch 2"), (3, 3, "")]
+    assert calls == [(0, 3, "batch 0"), (1, 3, "batch 1"), (2, 3, "batch 2"), (3, 3, "writing the report")]
     for run in result.trajectories:
         deviation = result.comparison[run, "salt"]
         assert deviation.count == HOURS + 1
@@ -196,7 +196,7 @@ def test_ctrl_c_keeps_what_is_done_and_a_second_call_goes_on(folder):
     assert set(stopped.missing) == {"batch 1", "batch 2"}
     page = stopped.report.read_text()
     assert "1 of 3 runs were simulated to their end." in page
-    assert "batch 2. The job was stopped before this run was finished" in page
+    assert "Missing:</b> batch 1, batch 2. The job was stopped before; run it again to go on." in page
     finished = do()
     assert finished.status is Status.SUCCESS
     assert finished.resumed == ("batch 0",)
@@ -207,7 +207,7 @@ def test_ctrl_c_before_the_first_run_is_finished_still_gives_a_page(folder):
     def press(done, total, run):
         raise KeyboardInterrupt
 
-    stopped = do(progress=lambda done, total, run: press(done, total, run) if run else None)
+    stopped = do(progress=lambda done, total, run: press(done, total, run) if "batch" in run else None)
     assert stopped.status is Status.STOPPED
     assert "Nothing could be compared" in stopped.report.read_text()
 
