@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twin.errors import LoweringError, SpecError
-from twin.lowering import cache
+from twin.lowering import cache, source_key
 from twin.lowering.program import Program
 from twin.model import Row
 from twin.signals import ROLES, Signal
@@ -166,7 +166,7 @@ def system_of(model: Any) -> System:
         return held
     initial = {k: _plain(v) for k, v in model.initial().items()} if hasattr(model, "initial") else {}
     values = tuple(model.parameter_vector())
-    key = cache.source_key(model)
+    key = source_key.source_key(model)
     stored = cache.load(f"system-{key}.json") if key else None
     lower = _Lowering(model, key)
     if stored is not None:
