@@ -160,7 +160,7 @@ def _read_run(group: Any, path: Path, lost: list[int] | None) -> Run:
         return Run(_text(group, "name", path), start_of(start, str(path)) if start else None, series,
                    _text(group, "time_unit", path))
     except (errors.DataError, errors.UnitError) as e:
-        raise errors.StorageError(f"{path} holds a run that is not consistent: {e} It was changed or is damaged.") from e
+        raise errors.StorageError(f"{path} holds an inconsistent run: {e} It was changed: copy it again.") from e
 
 
 def _read_series(group: Any, path: Path, lost: list[int] | None) -> Series:

@@ -101,7 +101,7 @@ class System:
     @property
     def held(self) -> tuple[str, ...]:
         """Names of the programs that are there without lowering anything."""
-        return tuple(sorted({*self._programs, *self._stored}, key=PROGRAMS.index))
+        return (*self._programs, *self._stored)
 
     @property
     def pattern(self) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -48,7 +48,7 @@ def verify_system(system: Any) -> None:
         out = known.get(name, _jacobian_length(system, n) if name == "jacobian" else None)
         _need(out is not None, f"program {name!r}")
         verify_program(system.program(name), {"x": system.n_x, "z": system.n_z, "u": system.n_u, "d": system.n_d,
-                                              "p": n_p + extra.get(name, 0), "out": out or 0})
+                                 "p": n_p + extra.get(name, 0), "out": out or 0})
 
 
 def _jacobian_length(system: Any, n: int) -> int:
