@@ -33,6 +33,7 @@ _PUBLIC = {
     "sensitivity": "twin.simulation.sensitivity",
     "as_jax": "twin.simulation.jax_path",
     **dict.fromkeys(("save", "load"), "twin.artifact"),
+    "use": "twin.engine.executions",
     "run_job": "twin.jobs.run",
     **dict.fromkeys(("Data", "Run"), "twin.data"),
     "Series": "twin.series",

@@ -60,6 +60,7 @@ FUNCTIONS: dict[str, Function] = {
     "chosen": lambda t, x, z, u, d, p: jnp.where(x > p[0], jnp.clip(x, 0.7, 1.2) ** 3, jnp.sqrt(x)) % 0.4,
     "branched": lambda t, x, z, u, d, p: jax.lax.cond(u[0] > 1, jnp.sin, jnp.cos, x) / x[0],
     "split": lambda t, x, z, u, d, p: jnp.concatenate(jnp.split(x, [7, 30])[::-1]) * jnp.repeat(u, 20),
+    "tiled": lambda t, x, z, u, d, p: jnp.tile(x[:20].reshape(10, 2), (3, 2)) * jnp.mod(x[0], 0.3),
     "rolled": lambda t, x, z, u, d, p: jnp.roll(x, 3) - jnp.diff(x, append=u[0]),
 }
 DERIVATIVES: dict[str, Function] = {

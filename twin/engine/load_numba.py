@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from twin.engine import kernels, load_c, records, shapes, store
+from twin.engine import batch, kernels, load_c, records, shapes, store
 from twin.engine.translate_numba import NumbaTranslator
 
 ENTRY = "run_members"
@@ -46,6 +46,14 @@ def _module(kind: str, text: str) -> tuple[Any, bool]:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module, place is not None
+
+
+def ready() -> bool:
+    """True where the compiled engine is in this process or in the cache."""
+    if ENTRY in _compiled:
+        return True
+    name = f"twinworks_engine_{store.key_of(engine_text(), sys.version)}"
+    return any((store.folder() / "numba" / "__pycache__").glob(f"{name}.{ENTRY}_packed*.nbc"))
 
 
 def engine() -> Any:
@@ -89,7 +97,7 @@ def kernel_addresses(system: Any, names: Sequence[str]) -> dict[str, int]:
         return {n: callback.address for n, callback in _compiled[text].items()}
 
 
-class NumbaRun(load_c.SlotRun):
+class NumbaRun(batch.SlotRun):
     """One task on one model in numba."""
 
     name = "numba"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twin import errors
@@ -69,6 +69,47 @@ class RawRun:
         return self.rows[..., first:stop]
 
 
+class RawMany:
+    """An ensemble as the engine left it.
+
+    Attributes
+    ----------
+    rows
+        Indices (member, time, [x, z, y, u, d]); NaN where a member did not come.
+    codes
+        Position in `twin.status.ENGINE_CODES` of each member; -1 where it was never begun.
+    events, tangents, stats, ends
+        As the engine writes them: see `RawRun`; `ends` holds time, x, z.
+    stopped
+        True where Ctrl-C ended it.
+    """
+
+    def __init__(self, runner: Runner, batch: Any, stopped: bool) -> None:
+        self.runner, self.stopped, self.times = runner, stopped, runner.task.times
+        for name in ("rows", "codes", "events", "tangents", "stats", "ends"):
+            setattr(self, name, getattr(batch, name))
+        self.rows: Any
+        self.codes: Any
+
+    @property
+    def statuses(self) -> list[Status]:
+        """How each member ended; one never begun is STOPPED."""
+        return [ENGINE_CODES[c] if c >= 0 else Status.STOPPED for c in self.codes]
+
+    def part(self, name: str) -> Any:
+        """Rows of one of "x", "z", "y", "u", "d", indices (member, time, component)."""
+        k = PARTS.index(name)
+        first = sum(self.runner.widths[:k])
+        return self.rows[..., first:first + self.runner.widths[k]]
+
+    def member(self, i: int) -> RawRun:
+        """One member as a RawRun."""
+        code = int(self.codes[i])
+        raw = {name: getattr(self, name)[i] for name in ("rows", "events", "tangents")}
+        return self.runner.wrap({**raw, "code": code if code >= 0 else ENGINE_CODES.index(Status.STOPPED),
+                                 "stat": self.stats[i].tolist(), "end": self.ends[i]})
+
+
 class Runner:
     """One System with one recipe, to be run for many initial states and parameters.
 
@@ -113,7 +154,7 @@ class Runner:
                               atol=self._tolerances(rtol, atol), max_steps=max_steps, columns=self.columns)
         self.facts = shapes.facts_of(system)
         self.programs = kernels.needed(system, self.task)
-        self._runs: dict[str, Any] = {}
+        self.runs: dict[str, Any] = {}
 
     def _tolerances(self, rtol: float, atol: float | Sequence[float] | None) -> list[float]:
         n = self.system.n_x + self.system.n_z
@@ -128,13 +169,6 @@ class Runner:
         if len(values) != n or not all(v > 0 for v in values):
             raise errors.SpecError(f"atol has {len(values)} entries. Expected a positive number, or {n} of them.")
         return values
-
-    def _run_of(self, name: str) -> Any:
-        from twin.engine import executions
-
-        if name not in self._runs:
-            self._runs[name] = executions.make_run(name, self.system, self.programs, self.facts, self.task)
-        return self._runs[name]
 
     def first_z(self) -> list[float]:
         """Nominal values of the algebraics: the first guess."""
@@ -153,6 +187,35 @@ class Runner:
                 raise errors.SpecError(f"{what} has {len(values)} entries. Expected {n} for {self.system.name}.")
         raw = executions.run_one(self, x0, self.first_z() if z0 is None else z0, p)
         return self.wrap(raw)
+
+    def run_many(self, x0: Any, p: Any, z0: Any = None, *, threads: int | None = None,
+                 progress: Callable[[int], None] | None = None) -> RawMany:
+        """An ensemble on threads; Ctrl-C returns what is finished.
+
+        Parameters
+        ----------
+        x0, p, z0
+            States (members, n_x), parameters (members, n_p) and first guess of the algebraics (members, n_z); a vector
+            stands for all members.
+        threads
+            Number of threads; None: as many as there are processors.
+        progress
+            Called now and then with the number of members finished.
+        """
+        import numpy as np
+
+        from twin.engine import executions, workers
+
+        parts = [np.asarray(v, np.float64) for v in (x0, p, self.first_z() if z0 is None else z0)]
+        members = max((v.shape[0] for v in parts if v.ndim == 2), default=1)
+        for what, v, n in zip(("x0", "p", "z0"), parts, (self.system.n_x, self.system.n_p, self.system.n_z), strict=True):
+            if v.shape not in ((n,), (members, n)):
+                raise errors.SpecError(f"{what} has the shape {v.shape}. Expected ({n},) or ({members}, {n}).")
+        run = executions.obtain(self, many=True)
+        batch = run.batch(members)
+        batch.x0[:], batch.p[:], batch.z0[:] = parts
+        stopped = workers.run_batch(run, batch, threads or workers.default_threads(), progress)
+        return RawMany(self, batch, stopped)
 
     def wrap(self, raw: dict[str, Any]) -> RawRun:
         """The RawRun of what an execution gives."""

@@ -35,8 +35,7 @@ def read_table(path: Path, *, delimiter: str | None = None, decimal: str = ".", 
     skip = _rows_before(header, names, path)
     if not any(line.strip() for line in lines[skip:]):
         raise errors.DataError(f"{path.name} is empty{' below row ' + str(skip) if skip else ''}. Expected a header "
-                               "and rows. "
-                               "Check the export.")
+                               "and rows. Check the export.")
     delimiter = delimiter or _sniff(lines[skip:skip + 50], decimal)
     if delimiter == decimal:
         raise errors.SpecError(f"{path.name}: delimiter and decimal are both {decimal!r}. Expected two. Pass "
@@ -92,8 +91,7 @@ def read_text(path: Path, encoding: str | None = None) -> str:
         at = getattr(e, "start", 0)
         row = raw[:at].count(b"\n") + 1
         raise errors.DataError(f"{path.name}: row {row} is no text in {found}. Expected a CSV file. Pass "
-                               "encoding='cp1252' if it "
-                               "comes from an older Windows program.", row=row) from e
+                               "encoding='cp1252' if it comes from an older Windows program.", row=row) from e
     if "\0" in text:
         row = text[:text.index("\0")].count("\n") + 1
         raise errors.DataError(f"{path.name}: row {row} holds a zero byte. Expected text. Check that this is a CSV "
@@ -125,8 +123,8 @@ def table_of(data: Data) -> Any:
             unit, hold = found.setdefault(s.name, (s.unit, s.hold))
             if (unit, hold) != (s.unit, s.hold):
                 raise errors.DataError(f"Series '{s.name}' has the unit {unit} ({hold}) in one run and {s.unit} "
-                                       f"({s.hold}) in run "
-                                       f"'{run.name}'. Expected one for all. Convert it, or write an HDF5 file.",
+                                       f"({s.hold}) in run '{run.name}'. Expected one for all. Convert it, or write an "
+                                       "HDF5 file.",
                                        name=s.name)
             if s.quality.any():
                 flagged.add(s.name)
@@ -148,8 +146,7 @@ def _rows_before(header: int | None, names: Sequence[str] | None, path: Path) ->
     if header is None:
         if names is None:
             raise errors.SpecError(f"{path.name}: header is None and there are no names. Expected names of the "
-                                   "columns. Pass "
-                                   "names=['time', 'feed', ...].")
+                                   "columns. Pass names=['time', 'feed', ...].")
         return 0
     if isinstance(header, bool) or not isinstance(header, int) or header < 1:
         raise errors.SpecError(f"header is {header!r}. Expected the row number of the header, from 1, or None. Correct "
@@ -172,8 +169,7 @@ def _header(lines: Sequence[str], delimiter: str, path: Path, row: int) -> list[
     names = [c.strip() or f"column {k + 1}" for k, c in enumerate(cells)]
     if names and all(_is_number(n) for n in names):
         raise errors.SpecError(f"{path.name}: row {row} holds numbers only ({', '.join(names[:4])}). Expected a "
-                               "header. Pass "
-                               "header=None and names=['time', ...].", row=row)
+                               "header. Pass header=None and names=['time', ...].", row=row)
     for name in names:
         if names.count(name) > 1:
             raise errors.DataError(f"{path.name} has {names.count(name)} columns '{name}'. Expected each name once. "

@@ -53,6 +53,16 @@ def about_comparison(comparison: Any, signals: Iterable[str]) -> list[str]:
     return found
 
 
+def about_quality(quality: Any) -> list[str]:
+    """The state of the records in a sentence."""
+    found = len(quality.findings)
+    if not found:
+        return ["Records: nothing was found against them."]
+    kinds = ", ".join(f"{sum(f.kind == k for f in quality.findings)} {k}" for k in
+                      dict.fromkeys(f.kind for f in quality.findings))
+    return [f"Records: score {number(quality.score, 3)} of 100, {found} finding{'s' * (found > 1)} ({kinds})."]
+
+
 def about_use(comparison: Any) -> list[str]:
     """What the model should not be used for as it is."""
     signals = dict.fromkeys(d.signal for d in comparison.deviations) if comparison is not None else ()

@@ -107,6 +107,7 @@ def run_job(path: str | Path | Job, *, data: str | Path | None = None, output: s
                      for b in job.balances for run, t in done.items())
     outside = {run: excursions(job, measured) for run, measured in records.runs.items()}
     sentences = {"progress": findings.about_progress(list(done), missing),
+                 "quality": findings.about_quality(quality),
                  "comparison": findings.about_comparison(comparison, job.signals) if done else [],
                  "use": findings.about_use(comparison),
                  "extrapolation": findings.about_excursions(outside),

@@ -62,17 +62,12 @@ class Checker:
         result = number(label, value, signal.unit)
         slack = 1e-9 * max(abs(signal.nominal), abs(result))
         if self.limits and not signal.lower - slack <= result <= signal.upper + slack:
-            hint = self._hint(signal, result)
+            from twin import units
+
+            hint = (units.mixed_up(result, signal.unit, signal.lower, signal.upper)
+                    or "Check value and unit, or allow it with check_limits=False.")
             raise errors.out_of_range(label, result, signal.unit, signal.lower, signal.upper, hint)
         return result
-
-    def _hint(self, signal: Any, value: float) -> str:
-        twins = {"K": ("degC", 273.15), "degC": ("K", -273.15)}
-        if signal.unit in twins:
-            other, shift = twins[signal.unit]
-            if signal.lower <= value + shift <= signal.upper:
-                return f"{value:g} {other} would be {value + shift:g} {signal.unit}: was the unit mixed up?"
-        return "Check value and unit, or allow it with check_limits=False."
 
     def vector(self, role: str, given: Mapping[str, Any], start: Sequence[float], kind: str) -> list[float]:
         """`start` with the given values written over it."""

@@ -6,7 +6,7 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from twin.engine.runner import Runner
@@ -45,7 +45,7 @@ class Store:
 
 
 def _chunk(simulator: Any, x0: Any, p: Any) -> tuple[list[Status], dict[str, Any]]:
-    """Members one after the other; the tasks of an executor."""
+    """Members one after the other; fewer than asked for where the user stopped it."""
     import numpy as np
 
     statuses = []
@@ -54,16 +54,26 @@ def _chunk(simulator: Any, x0: Any, p: Any) -> tuple[list[Status], dict[str, Any
              for role, rows in simulator.layout.items()}
     for k in range(len(x0)):
         raw = simulator.runner.run(x0[k].tolist(), p[k].tolist())
+        if raw.status is Status.STOPPED:
+            break
         statuses.append(raw.status)
         for role, part in PARTS.items():
             if raw.done and parts[role].shape[2]:
                 parts[role][k, :raw.done] = raw.part(part)
-    return statuses, parts
+    return statuses, {role: rows[:len(statuses)] for role, rows in parts.items()}
 
 
 def on_threads(simulator: Any, x0: Any, p: Any, threads: int | None, store: Store) -> None:
-    for first in range(0, len(x0), CHUNK):
-        store.take(first, *_chunk(simulator, x0[first:first + CHUNK], p[first:first + CHUNK]))
+    _here(simulator, x0, p, range(0, len(x0), CHUNK), store)
+
+
+def _here(simulator: Any, x0: Any, p: Any, starts: Iterable[int], store: Store) -> None:
+    """Chunks in this thread."""
+    for first in starts:
+        statuses, parts = _chunk(simulator, x0[first:first + CHUNK], p[first:first + CHUNK])
+        store.take(first, statuses, parts)
+        if len(statuses) < min(CHUNK, len(x0) - first):
+            raise KeyboardInterrupt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +111,7 @@ def run_task(task: Task, key: str, x0: Any, p: Any) -> tuple[list[Status], dict[
 
 def on_executor(simulator: Any, x0: Any, p: Any, executor: Any, store: Store) -> None:
     programs = simulator.runner.programs
-    options = {"times": simulator.times, "duration": simulator.times[-1], "rtol": simulator.rtol,
+    options = {"times": simulator.times, "duration": simulator.duration, "rtol": simulator.rtol,
                "atol": simulator.atol, "max_steps": simulator.max_steps, "execution": simulator.execution}
     task = Task(simulator.system.to_json(tuple(programs)), simulator.recipe, options)
     waiting = list(range(0, len(x0), CHUNK))
@@ -115,8 +125,7 @@ def on_executor(simulator: Any, x0: Any, p: Any, executor: Any, store: Store) ->
                 pool.shutdown(wait=False, cancel_futures=True)
         if not waiting or not make:
             break
-    for first in waiting:  # the pool broke for good: what is left is done here
-        store.take(first, *_chunk(simulator, x0[first:first + CHUNK], p[first:first + CHUNK]))
+    _here(simulator, x0, p, waiting, store)  # the pool broke for good: what is left is done here
 
 
 def _submit(pool: concurrent.futures.Executor, task: Task, x0: Any, p: Any, waiting: Sequence[int],
