@@ -26,7 +26,7 @@ from typing import Any
 from benchmarks import harness
 from benchmarks.installed import Installed, build_wheel, install
 
-PRODUCT = 1.61937  # g/l at 400 h, published (Birol et al. 2002, as distributed)
+PRODUCT = 1.61937  # g/l at 400 h: PenSim (Birol, Undey, Cinar 2002)
 FIRST = """
 import json, sys
 import twin

@@ -52,9 +52,9 @@ def install(wheel: Path, folder: Path) -> Installed:
     site = Path(sysconfig.get_path("purelib", "venv", vars={"base": str(folder), "platbase": str(folder)}))
     outside = dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib")))
     (site / "dependencies.pth").write_text("\n".join(outside) + "\n")
-    done = subprocess.run([sys.executable, "-m", "pip", "--python", made.script("python"), "install", "-q", "--no-deps", "--no-index",
-                           "--disable-pip-version-check", "--ignore-installed", str(wheel)], capture_output=True, text=True,
-                          check=False)
+    options = ["-q", "--no-deps", "--no-index", "--disable-pip-version-check", "--ignore-installed"]
+    done = subprocess.run([sys.executable, "-m", "pip", "--python", made.script("python"), "install", *options, str(wheel)],
+                          capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"The wheel was not installed: {done.stderr[-2000:]}")
     return made

@@ -125,7 +125,8 @@ def small(problem: Problem, casadi: Any, quick: bool, log: harness.Log) -> dict[
         function, _, x0 = cvodes(casadi, problem, problem.times, peer[scaled][0], scaled)
         theirs[scaled] = timed(lambda f=function, x0=x0: [f(x0=x0, p=p) for p in sets]) / SETS
     best = min(theirs, key=theirs.__getitem__)
-    out |= {"ms": mine * 1e3, "cvodes_ms": theirs[best] * 1e3, "cvodes_scaled_states": best, "ratio_vs_cvodes": theirs[best] / mine}
+    out |= {"ms": mine * 1e3, "cvodes_ms": theirs[best] * 1e3, "cvodes_scaled_states": best,
+            "ratio_vs_cvodes": theirs[best] / mine}
 
     dense_times = np.linspace(problem.end / 400, problem.end, 400)
     dense = ours(problem, dense_times, our_rtol)

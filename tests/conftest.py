@@ -6,7 +6,6 @@ import os
 import socket
 import tempfile
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +29,11 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache folder of its own, empty."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("TWINWORKS_CACHE", str(folder))
-    yield folder
+    return folder
 
 
 @pytest.fixture

@@ -113,8 +113,9 @@ class Connected(DynamicModel):
             for s in model.signals:
                 role = roles.get(f"{unit}.{s.name}", s.role)
                 if role:
-                    flat.append(dataclasses.replace(s, name=f"{unit}.{s.name}", role=role, per=s.per and f"{unit}.{s.per}",
-                                                    shape=tuple(f"{unit}.{a}" for a in s.shape)))
+                    shape = tuple(f"{unit}.{a}" for a in s.shape)
+                    flat.append(dataclasses.replace(s, name=f"{unit}.{s.name}", role=role, shape=shape,
+                                                    per=s.per and f"{unit}.{s.per}"))
         return tuple(flat)
 
     def _all_signals(self) -> tuple[Signal, ...]:
@@ -202,7 +203,8 @@ class Connected(DynamicModel):
         """Copy whose term `name` is computed by another relation."""
         self._term(name)
         unit, _, own = name.partition(".")
-        return dataclasses.replace(self, units=FrozenMap({**self.units, unit: self.units[unit].with_term(own, relation)}))
+        changed = self.units[unit].with_term(own, relation)
+        return dataclasses.replace(self, units=FrozenMap({**self.units, unit: changed}))
 
 
 def _port(name: str, parts: Mapping[str, Model], port: str, roles: tuple[str, ...]) -> Signal:
@@ -214,7 +216,7 @@ def _port(name: str, parts: Mapping[str, Model], port: str, roles: tuple[str, ..
         raise errors.unknown("port", port, name, [f"{unit}.{n}" for n, s in signals.items() if s.role in roles])
     signal = signals[own]
     if signal.role not in roles:
-        raise errors.SpecError(f"{port} is an {signal.role} of {name}. Expected {' or '.join(roles)} as the end of a "
+        raise errors.SpecError(f"{port} is a {signal.role} of {name}. Expected {' or '.join(roles)} as the end of a "
                                "link: "
                                "links run from (source) to (target).", name=port)
     if signal.shape:

@@ -44,7 +44,8 @@ class Run:
         if self.start is not None:
             if not isinstance(self.start, datetime.datetime) or self.start.utcoffset() is None:
                 raise errors.DataError(f"Run '{self.name}' starts at {self.start!r}, without a time zone. Expected a "
-                                       "datetime with one. Give tzinfo=datetime.UTC or zoneinfo.ZoneInfo('Europe/Berlin').",
+                                       "datetime with one. Give tzinfo=datetime.UTC or "
+                                       "zoneinfo.ZoneInfo('Europe/Berlin').",
                                        name=self.name)
             object.__setattr__(self, "start", self.start.astimezone(datetime.UTC))
         object.__setattr__(self, "series", tuple(self.series))
@@ -221,7 +222,8 @@ class Run:
                 columns[f"{s.name}.quality"] = words
         if absolute:
             micros = np.round(convert_time(grid, self.time_unit, "us")).astype("timedelta64[us]")
-            index = pd.DatetimeIndex(np.datetime64(self.start.replace(tzinfo=None), "us") + micros,  # type: ignore[union-attr]
+            index = pd.DatetimeIndex(np.datetime64(self.start.replace(tzinfo=None), "us") + micros,
+                                     # type: ignore[union-attr]
                                      name="time").tz_localize("UTC")
         else:
             index = pd.Index(grid, name=f"time [{self.time_unit}]", dtype=float)

@@ -209,7 +209,7 @@ class Model(Module, abstract=True):
         >>> from processes.bioreactor import Penicillin
         >>> model = Penicillin().with_output("profit", "EUR", lambda s: 40.0 * s.product_mass)
         >>> [s.name for s in model.of_role("output")]
-        ['carbon', 'product_mass', 'profit']
+        ['carbon', 'evaporation_rate', 'product_mass', 'profit']
         """
         if not name.isidentifier() or name in {s.name for s in self.signals} or hasattr(self, name):
             raise errors.SpecError(f"{self.title} cannot have an output '{name}'. Expected a plain name that is not "

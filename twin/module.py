@@ -34,7 +34,12 @@ class ModuleType(type):
         return _Namespace()
 
     def __new__(metacls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kw: Any) -> type:
-        return super().__new__(metacls, name, bases, dict(namespace), **kw)
+        plain = dict(namespace)
+        plain.setdefault("__module__", sys._getframe(1).f_globals.get("__name__", ""))  # classes made by type(...)
+        for key, value in namespace.items():
+            if isinstance(value, dataclasses.Field):
+                plain.setdefault("__annotations__", {}).setdefault(key, "Any")
+        return super().__new__(metacls, name, bases, plain, **kw)
 
 
 class Module(metaclass=ModuleType):

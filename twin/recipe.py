@@ -55,6 +55,19 @@ class PID:
 
     With e = setpoint - measured: u = bias + gain (e + integral of e / integral_time - derivative_time d(measured)/dt).
     Between samples the input is held. A negative `gain` makes a reverse-acting loop.
+
+    Parameters
+    ----------
+    measured
+        State, algebraic or output that the loop holds.
+    setpoint
+        A number, or a `Profile`, in the unit of `measured`.
+    gain, bias
+        Input per error, and input without error.
+    sample_time, integral_time, derivative_time
+        In the time unit of the model.
+    lower, upper
+        Limits of the input; the integral stops there.
     """
 
     measured: str
@@ -149,7 +162,7 @@ def _positive(name: str, value: float | str | None) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Phases that follow each other."""
+    """Phases that follow each other: `phases` is a sequence of `Phase`; only the last one may have no end."""
 
     phases: Sequence[Phase]
 

@@ -15,7 +15,21 @@ RESERVED = ("time", "position")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Signal:
-    """One named quantity of a model that varies in time."""
+    """One named quantity of a model that varies in time.
+
+    Attributes
+    ----------
+    role
+        "state", "algebraic", "input", "disturbance" or "output".
+    unit, lower, upper, nominal
+        Unit, and limits and typical size in it.
+    shape
+        () for a number; ("cells",) for one value a cell.
+    per
+        Volume or mass state that a concentration refers to, or "".
+    doc, name
+        What it is, and the attribute it is bound to.
+    """
 
     role: str
     unit: str
@@ -93,25 +107,28 @@ def state(unit: str, *, lower: float = -math.inf, upper: float = math.inf, nomin
 
 def algebraic(unit: str, *, lower: float = -math.inf, upper: float = math.inf, nominal: float | None = None,
               shape: tuple[str, ...] = (), doc: str = "") -> Any:
-    """Declare an algebraic variable, fixed by `residual(s)`; `nominal` is also the first guess."""
+    """Declare an algebraic variable, fixed by `residual(s)`; `nominal` is also the first guess, the rest as `state`."""
     return _signal("algebraic", unit, lower, upper, nominal, shape, "", doc)
 
 
 def input(unit: str, *, lower: float = -math.inf, upper: float = math.inf, nominal: float | None = None,
           doc: str = "") -> Any:
-    """Declare a manipulated input."""
+    """Declare a manipulated input; arguments as `state`."""
     return _signal("input", unit, lower, upper, nominal, doc=doc)
 
 
 def disturbance(unit: str, *, lower: float = -math.inf, upper: float = math.inf, nominal: float | None = None,
                 doc: str = "") -> Any:
-    """Declare a measured or unmeasured disturbance; it takes its nominal value where nothing else is given."""
+    """Declare a measured or unmeasured disturbance; arguments as `state`.
+
+    It takes its nominal value where nothing else is given.
+    """
     return _signal("disturbance", unit, lower, upper, nominal, doc=doc)
 
 
 def output(unit: str, *, lower: float = -math.inf, upper: float = math.inf, nominal: float | None = None,
            shape: tuple[str, ...] = (), doc: str = "") -> Any:
-    """Declare an output, computed by `outputs(s)`."""
+    """Declare an output, computed by `outputs(s)`; arguments as `state`."""
     return _signal("output", unit, lower, upper, nominal, shape, "", doc)
 
 
@@ -145,5 +162,8 @@ def parameter(default: Any, unit: str, *, bounds: tuple[float | None, float | No
 
 
 def static(default: Any, *, doc: str = "") -> Any:
-    """Declare structure (a number of cells, a choice): part of the program, never traced."""
+    """Declare structure (a number of cells, a choice): part of the program, never traced.
+
+    `default` is its value where none is given; `doc` says what it is.
+    """
     return dataclasses.field(default=default, metadata={"kind": "static", "static": True, "doc": doc})

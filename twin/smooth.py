@@ -17,7 +17,7 @@ def positive(a: Any, width: float) -> Any:
 
     Examples
     --------
-    >>> float(positive(0.0, 0.2))
+    >>> round(float(positive(0.0, 0.2)), 6)
     0.1
     """
     w = _checked(width)

@@ -170,6 +170,15 @@ def reactions(rates: Mapping[str, Any], stoichiometry: Mapping[str, Mapping[str,
               composition: Mapping[str, Mapping[str, float]] | None = None) -> dict[str, Any]:
     """Net formation of each species, for stoichiometry that is not worth a class attribute; checked like `Reactions`.
 
+    Parameters
+    ----------
+    rates
+        {reaction: rate}.
+    stoichiometry
+        {reaction: {species: coefficient}}, negative for what is consumed.
+    composition
+        {species: {element: content}} where the elements are to be checked.
+
     Examples
     --------
     >>> reactions({"r": 2.0}, {"r": {"a": -1, "b": 2}})

@@ -19,11 +19,15 @@ class term:
         Physical limits of the value, in `unit`.
     vanishes_with
         Arguments at whose zero the value must be zero.
+    rises_with, falls_with
+        Arguments with which the uncorrected value never falls, or never rises; `check_model` proves it.
     """
 
     def __init__(self, unit: str, *, lower: float = 0.0, upper: float = math.inf,
-                 vanishes_with: tuple[str, ...] = ()) -> None:
-        self.unit, self.lower, self.upper, self.vanishes_with = unit, lower, upper, vanishes_with
+                 vanishes_with: tuple[str, ...] = (), rises_with: tuple[str, ...] = (),
+                 falls_with: tuple[str, ...] = ()) -> None:
+        self.unit, self.lower, self.upper, self.vanishes_with = unit, lower, upper, tuple(vanishes_with)
+        self.rises_with, self.falls_with = tuple(rises_with), tuple(falls_with)
         self.name = ""
         if not lower < upper:
             raise TypeError(f"A term has the limits {lower:g} and {upper:g} {unit}. Expected lower < upper.")
@@ -36,9 +40,9 @@ class term:
         self.function, self.__doc__ = function, function.__doc__
         self.signature = inspect.signature(function)
         self.arguments = tuple(self.signature.parameters)[1:]
-        for name in self.vanishes_with:
+        for name in (*self.vanishes_with, *self.rises_with, *self.falls_with):
             if name not in self.arguments:
-                raise TypeError(f"Term '{function.__name__}' vanishes with '{name}', which is not among its arguments "
+                raise TypeError(f"Term '{function.__name__}' names '{name}', which is not among its arguments "
                                 f"({', '.join(self.arguments)}).")
         return self
 

@@ -1,4 +1,4 @@
-"""chain100: the tubular reactor of `processes.chemical.TubularReactor`, stated again in numpy and in CasADi's SX for the peers."""
+"""chain100: the reactor of `processes.chemical.TubularReactor`, stated again in numpy and in CasADi's SX for the peers."""
 
 from __future__ import annotations
 

@@ -134,6 +134,10 @@ class Penicillin(twin.DynamicModel):
         return {"carbon": held * s.volume + s.co2_carbon, "evaporation_rate": self._evaporation(s),
                 "product_mass": s.product * s.volume}
 
+    def balances(self, s: Any) -> Mapping[str, tuple[Any, Any]]:
+        """Carbon in the vessel and released, fed by the glucose."""
+        return {"carbon": (self.outputs(s)["carbon"], s.feed * self.feed_substrate * self.carbon_substrate)}
+
     def initial(self) -> Mapping[str, Any]:
         return {"biomass": 0.1, "substrate": 15.0, "product": 0.0, "dissolved_oxygen": 1.16, "volume": 100.0, "co2": 0.5,
                 "hydrolysate": 0.0, "co2_carbon": 0.0}

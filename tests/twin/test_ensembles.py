@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import numpy as np
@@ -83,7 +84,7 @@ def test_what_a_given_pool_loses_is_done_here(here, seventy):
 
 def test_progress_is_told(seventy):
     seen = []
-    twin.simulate_many(ExothermicCstr(), parameters=seventy, progress=lambda done, of: seen.append((done, of)), **OPTIONS)
+    twin.simulate_many(ExothermicCstr(), parameters=seventy, progress=lambda *counts: seen.append(counts), **OPTIONS)
     assert seen[-1] == (70, 70)
     assert [d for d, _ in seen] == sorted({d for d, _ in seen})
 
@@ -106,8 +107,8 @@ def test_rows_that_do_not_fit_are_named():
     model = ExothermicCstr()
     with pytest.raises(twin.SpecError, match=r"parameters, row 1: ExothermicCstr.ua is -1 J/\(min K\)"):
         twin.simulate_many(model, parameters={"ua": [5e4, -1.0]}, **OPTIONS)
-    with pytest.raises(twin.SpecError, match=r"parameters\['heat'\] has 3 values. Expected 2"):
-        twin.simulate_many(model, parameters={"ua": [5e4, 5e4], "heat": [1.0, 1.0, 1.0]}, **OPTIONS)
+    with pytest.raises(twin.SpecError, match=r"parameters\['heat'\] has 3 values. Expected 4"):
+        twin.simulate_many(model, parameters={"ua": [5e4] * 4, "heat": [1.0, 1.0, 1.0]}, **OPTIONS)
     with pytest.raises(twin.SpecError, match=r"initial has 3 rows and parameters 2"):
         twin.simulate_many(model, parameters={"ua": [5e4, 5e4]}, initial=np.full((3, 2), 300.0), **OPTIONS)
     with pytest.raises(twin.SpecError, match=r"parameters\[1, 0\] is nan"):
@@ -139,15 +140,15 @@ def test_summary_and_picture(here):
 
 
 SCRIPT = """
-import sys, threading, time
 import twin
 from processes.chemical import ExothermicCstr
 
 def told(done, of):
-    print("going", flush=True)
+    if done:
+        print("going", flush=True)
 
-many = twin.simulate_many(ExothermicCstr(), parameters={"ua": [5e4 + k * 1e-3 for k in range(200_000)]},
-                          inputs={"t_coolant": 305.0}, duration=50.0, points=5, progress=told)
+many = twin.simulate_many(ExothermicCstr(), parameters={"ua": [5e4 + k * 1e-3 for k in range(20_000)]},
+                          inputs={"t_coolant": 305.0}, duration=500.0, points=5, progress=told)
 print(many.status.name, len(many.finished), len(many), flush=True)
 """
 
@@ -157,16 +158,20 @@ def test_ctrl_c_returns_what_is_finished(tmp_path):
     script.write_text(textwrap.dedent(SCRIPT))
     process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True,
                                env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)})
+    deadline = threading.Timer(30.0, process.kill)
+    deadline.start()
     try:
         assert process.stdout.readline().strip() == "going"
-        time.sleep(0.3)
         process.send_signal(signal.SIGINT)
         sent = time.perf_counter()
-        line = next(text for text in process.stdout if not text.startswith("going"))
+        line = next((text for text in process.stdout if not text.startswith("going")), "killed 0 0")
         took = time.perf_counter() - sent
     finally:
+        deadline.cancel()
         process.kill()
+        process.wait()
+        process.stdout.close()
     name, finished, count = line.split()
     assert name == "STOPPED"
     assert 0 < int(finished) < int(count)
-    assert took < 1.0  # 0.1 s on a quiet machine; the test machine runs other work besides
+    assert took < 0.1

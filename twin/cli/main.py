@@ -40,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """Parser of the command; only the module of the subcommand that is called is imported, all of them for the help."""
-    parser = argparse.ArgumentParser(prog="twin", description="Hybrid process models: run jobs, describe models, check the set-up.")
+    about = "Hybrid process models: run jobs, describe models, check the set-up."
+    parser = argparse.ArgumentParser(prog="twin", description=about)
     parser.add_argument("--version", action="version", version=f"twinworks {__version__}")
     chosen = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     first = next((w for w in words if not w.startswith("-")), None)

@@ -50,8 +50,8 @@ def column_numbers(cells: Any, rows: Any, tag: Any, source: str, options: Any) -
     k = int(np.isinf(values).argmax()) if len(values) else 0
     if len(values) and np.isinf(values[k]):
         raise errors.DataError(f"{source}: column '{tag.column}' is {values[k]} {tag.unit} in row {rows[k]}. Expected "
-                               "a finite number. "
-                               "Correct the cell or leave it empty.", name=tag.column, row=int(rows[k]))
+                               "a finite number. Correct the cell or leave it empty.", name=tag.column,
+                               row=int(rows[k]))
     return values * tag.factor, there, quality
 
 
@@ -123,14 +123,12 @@ def qualities(cells: Any, rows: Any, column: str, source: str, codes: Any) -> tu
             quality = _opc(int(number or 0), codes)
         if quality is None and number is not None and codes is None:
             raise errors.SpecError(f"{source}: the quality in row {rows[k]} is {text} (column '{column}'): 0 is bad in "
-                                   "OPC DA and good "
-                                   "in OPC UA. Expected to be told. Pass quality_codes='opc-da', 'opc-ua' or {0: "
-                                   "'good'}.",
+                                   "OPC DA and good in OPC UA. Expected to be told. Pass quality_codes='opc-da', "
+                                   "'opc-ua' or {0: 'good'}.",
                                    name=column, row=int(rows[k]))
         if quality is None:
             raise errors.DataError(f"{source}: the quality in row {rows[k]} is '{text}' (column '{column}'). Expected "
-                                   "one of "
-                                   f"{', '.join(list(table)[:12])}. Pass quality_codes={{'{text}': 'bad'}}.",
+                                   f"one of {', '.join(list(table)[:12])}. Pass quality_codes={{'{text}': 'bad'}}.",
                                    name=column, row=int(rows[k]))
         found[k] = quality
     return found, stated

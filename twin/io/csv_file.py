@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,12 +33,11 @@ def read_table(path: Path, *, delimiter: str | None = None, decimal: str = ".", 
     import pandas as pd
 
     text = read_text(path, encoding)
-    lines = text.splitlines()
+    lines = text.split("\n")
     skip = _rows_before(header, names, path)
     if not any(line.strip() for line in lines[skip:]):
         raise errors.DataError(f"{path.name} is empty{' below row ' + str(skip) if skip else ''}. Expected a header "
-                               "and rows. "
-                               "Check the export.")
+                               "and rows. Check the export.")
     delimiter = delimiter or _sniff(lines[skip:skip + 50], decimal)
     if delimiter == decimal:
         raise errors.SpecError(f"{path.name}: delimiter and decimal are both {decimal!r}. Expected two. Pass "
@@ -46,18 +47,18 @@ def read_table(path: Path, *, delimiter: str | None = None, decimal: str = ".", 
     body = io.StringIO(text)
     for _ in range(first):
         body.readline()
-    space = delimiter == " "
+    sep = r"\s+" if delimiter == " " else delimiter
     try:
-        frame = pd.read_csv(body, sep=r"\s+" if space else delimiter, header=None, names=range(len(columns)),
-                            index_col=False, decimal=decimal, keep_default_na=False, na_values=[""], low_memory=False,
-                            float_precision="round_trip", skip_blank_lines=False, skipinitialspace=True,
-                            on_bad_lines="error", encoding_errors="strict")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # pandas warns where it drops cells
+            warnings.filterwarnings("ignore", message=".*float_precision.*")
+            frame = pd.read_csv(body, sep=sep, header=None, names=range(len(columns)), index_col=False, decimal=decimal,
+                                keep_default_na=False, na_values=[""], low_memory=False, float_precision="round_trip",
+                                skip_blank_lines=False, skipinitialspace=True, on_bad_lines="error")
     except pd.errors.EmptyDataError:
         frame = pd.DataFrame(columns=range(len(columns)))
     except Exception as e:  # pandas raises many kinds, and warns, for a table that is none
-        raise errors.DataError(f"{path.name} is no table with {len(columns)} columns: {str(e).strip()[:200]}. "
-                               f"Expected as many cells in each row as in the header, split by {delimiter!r}. "
-                               "Pass delimiter= or correct the row.") from e
+        raise _no_table(path, lines, first, delimiter, len(columns), e) from e
     return frame.set_axis(columns, axis=1), first + 1
 
 
@@ -92,8 +93,7 @@ def read_text(path: Path, encoding: str | None = None) -> str:
         at = getattr(e, "start", 0)
         row = raw[:at].count(b"\n") + 1
         raise errors.DataError(f"{path.name}: row {row} is no text in {found}. Expected a CSV file. Pass "
-                               "encoding='cp1252' if it "
-                               "comes from an older Windows program.", row=row) from e
+                               "encoding='cp1252' if it comes from an older Windows program.", row=row) from e
     if "\0" in text:
         row = text[:text.index("\0")].count("\n") + 1
         raise errors.DataError(f"{path.name}: row {row} holds a zero byte. Expected text. Check that this is a CSV "
@@ -125,8 +125,8 @@ def table_of(data: Data) -> Any:
             unit, hold = found.setdefault(s.name, (s.unit, s.hold))
             if (unit, hold) != (s.unit, s.hold):
                 raise errors.DataError(f"Series '{s.name}' has the unit {unit} ({hold}) in one run and {s.unit} "
-                                       f"({s.hold}) in run "
-                                       f"'{run.name}'. Expected one for all. Convert it, or write an HDF5 file.",
+                                       f"({s.hold}) in run '{run.name}'. Expected one for all. Convert it, or write an "
+                                       "HDF5 file.",
                                        name=s.name)
             if s.quality.any():
                 flagged.add(s.name)
@@ -148,8 +148,7 @@ def _rows_before(header: int | None, names: Sequence[str] | None, path: Path) ->
     if header is None:
         if names is None:
             raise errors.SpecError(f"{path.name}: header is None and there are no names. Expected names of the "
-                                   "columns. Pass "
-                                   "names=['time', 'feed', ...].")
+                                   "columns. Pass names=['time', 'feed', ...].")
         return 0
     if isinstance(header, bool) or not isinstance(header, int) or header < 1:
         raise errors.SpecError(f"header is {header!r}. Expected the row number of the header, from 1, or None. Correct "
@@ -172,13 +171,27 @@ def _header(lines: Sequence[str], delimiter: str, path: Path, row: int) -> list[
     names = [c.strip() or f"column {k + 1}" for k, c in enumerate(cells)]
     if names and all(_is_number(n) for n in names):
         raise errors.SpecError(f"{path.name}: row {row} holds numbers only ({', '.join(names[:4])}). Expected a "
-                               "header. Pass "
-                               "header=None and names=['time', ...].", row=row)
+                               "header. Pass header=None and names=['time', ...].", row=row)
     for name in names:
         if names.count(name) > 1:
             raise errors.DataError(f"{path.name} has {names.count(name)} columns '{name}'. Expected each name once. "
                                    "Rename or remove the others.", name=name)
     return names
+
+
+def _no_table(path: Path, lines: Sequence[str], first: int, delimiter: str, width: int,
+              error: Exception) -> errors.DataError:
+    rows = enumerate((line.split() for line in lines[first:]) if delimiter == " " else
+                     csv.reader(lines[first:], delimiter=delimiter, skipinitialspace=True), first + 1)
+    with contextlib.suppress(csv.Error):
+        for row, cells in rows:
+            if len(cells) > width and any(c.strip() for c in cells[width:]):
+                return errors.DataError(f"{path.name}: row {row} has {len(cells)} cells "
+                                        f"('{delimiter.join(cells)[:60]}'). Expected {width}, as in the header. "
+                                        "Correct the row, or pass delimiter= or decimal=','.", row=row)
+    return errors.DataError(f"{path.name} is no table with {width} columns: {str(error).strip()[:200]}. Expected as "
+                            f"many cells in each row as in the header, split by {delimiter!r}. Pass delimiter= or "
+                            "correct the row.")
 
 
 def _is_number(text: str) -> bool:

@@ -46,12 +46,10 @@ def read_sheet(path: Path, *, sheet: str | int = 0, header: int = 1) -> tuple[An
         raise errors.StorageError(f"{path} cannot be read: {e.strerror or e}. Check the path.") from e
     except Exception as e:  # a broken zip or XML raises nearly anything
         raise errors.StorageError(f"{path} is no Excel workbook (.xlsx) or is damaged: {type(e).__name__}. Save it "
-                                  "again from "
-                                  "Excel, or export CSV.") from e
+                                  "again from Excel, or export CSV.") from e
     if len(frame) < header:
         raise errors.DataError(f"{path.name} is empty: sheet '{sheets[sheet] if isinstance(sheet, int) else sheet}' "
-                               "has "
-                               f"{len(frame)} rows. Expected a header in row {header}. Check sheet= and header=.")
+                               f"has {len(frame)} rows. Expected a header in row {header}. Check sheet= and header=.")
     names = [f"column {k + 1}" if cell != cell or str(cell).strip() == "" else str(cell).strip()
              for k, cell in enumerate(frame.iloc[header - 1].tolist())]
     for name in names:

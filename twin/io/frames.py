@@ -53,8 +53,7 @@ class Options:
             object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
         if self.every is not None and (not 0 < self.every < float("inf") or self.time_unit is None or self.time_column):
             raise errors.SpecError(f"every is {self.every!r}, time_unit {self.time_unit!r}. Expected a positive "
-                                   "interval, its "
-                                   "time_unit, and no time_column. Pass every=30, time_unit='s'.")
+                                   "interval, its time_unit, and no time_column. Pass every=30, time_unit='s'.")
         if (self.tag_column is None) != (self.value_column is None):
             raise errors.SpecError("tag_column and value_column belong together. Expected both or none. Name both.")
 
@@ -133,8 +132,7 @@ class _Table:
         full = ~frame.isna().all(axis=1).to_numpy()
         if not full.any():
             raise errors.DataError(f"{source} has a header ({', '.join(list(frame.columns)[:8])}) but no rows. "
-                                   "Expected at least "
-                                   "one. Check the export's time range.")
+                                   "Expected at least one. Check the export's time range.")
         self.rows = np.flatnonzero(full) + first_row
         self.frame = frame[full] if not full.all() else frame
 
@@ -205,8 +203,7 @@ class _Table:
                      and not (c.endswith(".quality") and c.removesuffix(".quality") in names)]
             if not found:
                 raise errors.DataError(f"{self.source} has no column besides the time. Expected at least one. Check "
-                                       "the "
-                                       "delimiter of the file.")
+                                       "the delimiter of the file.")
         return [self.settled(t) for t in found]
 
     def settled(self, tag: Tag) -> Tag:
@@ -230,8 +227,8 @@ class _Table:
         unit = tag.unit or stated or header.unit
         if not unit:
             raise errors.UnitError(f"{self.source}: column '{tag.column}' has no unit. Expected one such as 'degC', or "
-                                   "'-' for "
-                                   f"none. Pass units={{'{tag.signal}': 'degC'}} or name it in tags=.", name=tag.column)
+                                   f"'-' for none. Pass units={{'{tag.signal}': 'degC'}} or name it in tags=.",
+                                   name=tag.column)
         return units.check(str(unit), f"{self.source}: column '{tag.column}'")
 
     # -- values --------------------------------------------------------------------------------------------------------
@@ -245,9 +242,8 @@ class _Table:
             quality = quality.clip(said)
         if not there.any() or (not tag.quality and not (quality[there] != BAD).any()):
             raise errors.DataError(f"{self.source}: column '{tag.column}' ({tag.unit}) holds no number in rows "
-                                   f"{self.rows[0]} to "
-                                   f"{self.rows[-1]}. Expected at least one. Pass leave_out=['{tag.column}'] or mend "
-                                   "the export.",
+                                   f"{self.rows[0]} to {self.rows[-1]}. Expected at least one. Pass "
+                                   f"leave_out=['{tag.column}'] or mend the export.",
                                    name=tag.column, row=int(self.rows[0]))
         values[quality == BAD] = float("nan")
         return tag, (values, there, quality)
@@ -264,8 +260,7 @@ class _Table:
         if missing.any():
             row = int(self.rows[missing.argmax()])
             raise errors.DataError(f"{self.source}: row {row} names no run (column '{column}'). Expected one in each "
-                                   "row. "
-                                   "Fill it in or drop the row.", name=column, row=row)
+                                   "row. Fill it in or drop the row.", name=column, row=row)
         found: dict[str, list[int]] = {}
         for k, cell in enumerate(cells.tolist()):
             text = str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell).strip()

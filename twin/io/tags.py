@@ -118,8 +118,7 @@ class TagMap:
             return cls.read(value)
         if not isinstance(value, Mapping):
             raise errors.SpecError(f"tags is a {type(value).__name__}. Expected a mapping, a TagMap or the path of a "
-                                   "TOML file. "
-                                   "Write {'TI1201.PV': ('t_bed', 'degC')}.")
+                                   "TOML file. Write {'TI1201.PV': ('t_bed', 'degC')}.")
         return cls([_tag(str(column), entry) for column, entry in value.items()])
 
     @classmethod

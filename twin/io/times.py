@@ -55,8 +55,8 @@ class Times:
     def error(self, k: int, what: str, todo: str) -> errors.DataError:
         """An error about one row."""
         return errors.DataError(f"{self.source}: the time '{self.text(k)}' in row {self.rows[k]} (column "
-                                f"'{self.clock.column}') "
-                                f"{what} {todo}", name=self.clock.column, value=self.text(k), row=int(self.rows[k]))
+                                f"'{self.clock.column}') {what} {todo}", name=self.clock.column, value=self.text(k),
+                                row=int(self.rows[k]))
 
     def ordered(self, at: Any) -> tuple[Any, Any]:
         """Positions and times of one run (positions `at`), repaired as asked, strictly increasing.
@@ -142,15 +142,13 @@ def parse(cells: Any, rows: Any, groups: Sequence[Any], clock: Clock, source: st
     if missing.any():
         k = int(missing.argmax())
         raise errors.DataError(f"{source}: row {rows[k]} has no time (column '{clock.column}'). Expected one in each "
-                               "row. "
-                               "Fill it in or drop the row.", name=clock.column, row=int(rows[k]))
+                               "row. Fill it in or drop the row.", name=clock.column, row=int(rows[k]))
     if not pd.api.types.is_datetime64_any_dtype(cells.dtype):
         found = numbers(cells)
         if found is not None:
             if clock.unit is None:
                 raise errors.UnitError(f"{source}: column '{clock.column}' holds numbers ({raw[0]} in row {rows[0]}) "
-                                       "without a "
-                                       "unit. Expected a unit of time. Pass time_unit='h', 'min' or 's'.",
+                                       "without a unit. Expected a unit of time. Pass time_unit='h', 'min' or 's'.",
                                        name=clock.column)
             k = int((~np.isfinite(found)).argmax())
             if not np.isfinite(found[k]):
@@ -161,8 +159,7 @@ def parse(cells: Any, rows: Any, groups: Sequence[Any], clock: Clock, source: st
         return dataclasses.replace(blank, values=_micros(stamps.tz_convert("UTC")))
     if clock.zone is None:
         raise errors.SpecError(f"{source}: the time '{raw[0]}' in row {rows[0]} (column '{clock.column}') has no time "
-                               "zone. "
-                               "Expected one. Pass time_zone='Europe/Berlin' (the plant's clock) or 'UTC'.",
+                               "zone. Expected one. Pass time_zone='Europe/Berlin' (the plant's clock) or 'UTC'.",
                                name=clock.column)
     naive = _micros(stamps)
     return dataclasses.replace(blank, naive=naive, values=_micros(_localize(stamps, naive, groups, blank)))

@@ -53,6 +53,16 @@ def about_comparison(comparison: Any, signals: Iterable[str]) -> list[str]:
     return found
 
 
+def about_quality(quality: Any) -> list[str]:
+    """The state of the records in a sentence."""
+    found = len(quality.findings)
+    if not found:
+        return ["Records: nothing was found against them."]
+    kinds = ", ".join(f"{sum(f.kind == k for f in quality.findings)} {k}" for k in
+                      dict.fromkeys(f.kind for f in quality.findings))
+    return [f"Records: score {number(quality.score, 3)} of 100, {found} finding{'s' * (found > 1)} ({kinds})."]
+
+
 def about_use(comparison: Any) -> list[str]:
     """What the model should not be used for as it is."""
     signals = dict.fromkeys(d.signal for d in comparison.deviations) if comparison is not None else ()
@@ -117,8 +127,15 @@ def about_progress(done: Sequence[str], missing: Mapping[str, str]) -> list[str]
     total = len(done) + len(missing)
     sentences = [f"{len(done)} of {total} runs were simulated to their end." if missing or total > 1
                  else "The run was simulated to its end."]
-    sentences += [f"Missing: {run}. {why}" for run, why in missing.items()]
-    return sentences
+    return sentences + about_missing(missing)
+
+
+def about_missing(missing: Mapping[str, str]) -> list[str]:
+    """One sentence a reason."""
+    reasons: dict[str, list[str]] = {}
+    for run, why in missing.items():
+        reasons.setdefault(why, []).append(run)
+    return [f"Missing: {', '.join(runs)}. {why}" for why, runs in reasons.items()]
 
 
 def _by_the_records(closures: Sequence[Closure]) -> str:

@@ -183,7 +183,8 @@ def _values(table: toml.Table, known: list[str]) -> dict[str, Any]:
 
 
 def _options(table: toml.Table) -> dict[str, Any]:
-    table.only(("delimiter", "decimal", "time_zone", "fold", "encoding"))
+    table.only(("delimiter", "decimal", "encoding", "sheet", "time_zone", "time_format", "fold", "repair", "quality_column",
+                "quality_codes"))
     return {key: table.get(key, str) for key in table.values}
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import platform
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twin.files import replace_file
+from twin.jobs import findings
 from twin.jobs.findings import GRADES, grade
 from twin.report import figures
 from twin.report.page import Cell, Page, number, pretty
@@ -16,6 +18,9 @@ from twin.report.page import Cell, Page, number, pretty
 if TYPE_CHECKING:
     from twin.jobs.run import JobResult
 
+
+MANY = 8  # findings shown before the others are folded away
+SOUND = 95.0  # score from which a tag is called sound
 
 
 def write_pictures(result: JobResult) -> dict[str, bytes]:
@@ -33,17 +38,18 @@ def write_pictures(result: JobResult) -> dict[str, bytes]:
         moved = [n for n in acted if float(trajectory[n].max() - trajectory[n].min()) > 0]
         found[f"run {run}"] = figures.png(figures.run_with_residuals(trajectory, mine, shown, moved))
     for balance in dict.fromkeys(c.balance for c in result.closures):
-        mine = [c for c in result.closures if c.balance == balance and c.start + c.entered > 0]
-        if mine:
-            found[f"balance {balance}"] = figures.png(figures.balance_bars(mine))
+        bars = [c for c in result.closures if c.balance == balance and c.start + c.entered > 0]
+        if bars:
+            found[f"balance {balance}"] = figures.png(figures.balance_bars(bars))
     replace_file(result.job.folder / "overview.png", lambda temporary: temporary.write_bytes(found["overview"]))
     return found
 
 
-def write_report(result: JobResult, pictures: Mapping[str, bytes]) -> None:
-    """Write `report.html`."""
+def write_report(result: JobResult, pictures: Mapping[str, bytes], lack: str = "") -> None:
+    """Write `report.html`; `lack` says why there are no pictures, where there are none."""
     page = Page(result.job.title, result.job.note)
     _summary(page, result, pictures)
+    page.say(lack, "note")
     _quality(page, result)
     _comparison(page, result)
     _runs(page, result, pictures)
@@ -60,11 +66,12 @@ def _summary(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> No
     measured = sum(len(v) for run in result.records.runs.values() for _, v in run.values())
     closed = [c.closed for c in result.closures]
     page.tiles({"runs simulated": f"{done} of {runs}", "measurements read": f"{measured:,}",
+                "records sound and within limits": f"{result.quality.score:.0f} %",
                 "balances closed": f"{sum(closed)} of {len(closed)}"})
     if not result.status:
         page.say(str(result.status), "note")
     said = result.sentences
-    chapters = ("progress", "comparison", "use", "extrapolation", "unknown", "balances")
+    chapters = ("progress", "quality", "comparison", "use", "extrapolation", "unknown", "balances")
     page.points([sentence for chapter in chapters for sentence in said[chapter]])
     if "overview" in pictures:
         shown = pretty(result.job.headline)
@@ -78,10 +85,21 @@ def _quality(page: Page, result: JobResult) -> None:
     page.section("Are the records sound?", "Before anything is compared, every tag is checked for gaps, frozen "
                                            "sensors, spikes, "
                  "duplicates and values outside the limits of the model.")
-    frame = result.quality.table().reset_index()
-    frame = frame.drop(columns=[c for c in frame.columns if str(c) == "index"])
+    quality = result.quality
+    page.say(f"Score {quality.score:.1f} of 100: the share of expected samples that nothing was found against.")
+    page.points(f.message for f in quality.findings[:MANY])
+    if len(quality.findings) > MANY:
+        page.fold(f"{len(quality.findings) - MANY} more findings")
+        page.points(f.message for f in quality.findings[MANY:])
+        page.unfold()
+    runs, tags = (list(dict.fromkeys(getattr(r, k) for r in quality.rows)) for k in ("run", "tag"))
+    scores = {(r.run, r.tag): r.score for r in quality.rows}
+    page.table(["score of", *runs], [[pretty(tag), *[_score(scores.get((run, tag))) for run in runs]] for tag in tags])
+    page.fold("All measures", "samples, spacing, shares in percent, gaps, and what to do")
+    frame = quality.table()
     rows = [[_native(v) for v in row] for row in frame.to_numpy().tolist()]
     page.table([str(c).replace("_", " ") for c in frame.columns], rows)
+    page.unfold()
     if result.records.unused:
         page.say(f"Columns of {result.job.data_file.name} that were left out: {', '.join(result.records.unused)}.")
     notes = [f"{t.column} is read as {t.signal}: {t.note}." for t in result.job.tags if t.note]
@@ -116,6 +134,10 @@ def _comparison(page: Page, result: JobResult) -> None:
     page.unfold()
 
 
+def _score(score: float | None) -> Cell:
+    return Cell(math.nan if score is None else score, "" if score is None else "good" if score >= SOUND else "warn")
+
+
 def _error(deviation: Any) -> Cell:
     if deviation.nrmse != deviation.nrmse:
         return Cell(number(deviation.rmse, 3), "")
@@ -131,13 +153,14 @@ def _runs(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> None:
         worst = max(mine, key=lambda d: d.nrmse if d.nrmse == d.nrmse else -1.0, default=None)
         aside = f"worst: {pretty(worst.signal)} {grade(worst.nrmse)}" if worst and worst.nrmse == worst.nrmse else ""
         page.fold(run, aside, unfolded=k == 0)
-        page.picture(pictures[f"run {run}"], f"signals of {run} with residuals")
+        if f"run {run}" in pictures:
+            page.picture(pictures[f"run {run}"], f"signals of {run} with residuals")
         page.points([e.sentence()[:1].upper() + e.sentence()[1:] for e in result.excursions[run]])
         origin = "Taken over from an earlier call" if run in result.resumed else "Simulated now"
         steps = f" in {int(trajectory.stats['steps']):,} steps" if "steps" in trajectory.stats else ""
         page.say(f"{trajectory.status} {origin}{steps}.", "soft")
         page.unfold()
-    page.points([f"{run}: missing. {why}" for run, why in result.missing.items()])
+    page.points(findings.about_missing(result.missing))
 
 
 def _balances(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> None:

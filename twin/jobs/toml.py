@@ -28,15 +28,16 @@ def load(path: Path) -> Table:
         Where it is not TOML.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise errors.StorageError(f"{path} has {size} bytes. Expected a job file of at most {MAX_BYTES}. "
-                                      "Data belong into a file of their own, named under [data].")
-        text = path.read_bytes().decode("utf-8")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        text = content.decode("utf-8")
     except OSError as e:
         raise errors.StorageError(f"{path} cannot be read: {e.strerror}. Check the path.") from e
     except UnicodeDecodeError as e:
         raise errors.SpecError(f"{path} is not UTF-8 text (byte {e.start}). Expected a TOML job file.") from e
+    if len(content) > MAX_BYTES:
+        raise errors.StorageError(f"{path} is longer than {MAX_BYTES} bytes. Expected a job file. "
+                                  "Data belong into a file of their own, named under [data].")
     try:
         return Table(tomllib.loads(text), path, text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as e:

@@ -8,7 +8,20 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from twin.lowering.lazy_arrays import INLINE, Buffer, Concat, Constant, Cumulative, Indices, Lazy, Move, Reduce, Reshape, Scan, Time
+from twin.lowering.lazy_arrays import (
+    INLINE,
+    Buffer,
+    Concat,
+    Constant,
+    Cumulative,
+    Indices,
+    Lazy,
+    Move,
+    Reduce,
+    Reshape,
+    Scan,
+    Time,
+)
 from twin.lowering.loops import LoopBuilder, Writer, affine
 from twin.lowering.program import Index
 
@@ -292,14 +305,13 @@ class Plan:
                 loops = {i for q in index for i, _ in q[1] if i >= base}
                 volume[serial] = volume.get(serial, 0.0) + math.prod(counts[i] for i in loops)
         prices: dict[int, float] = {}
+        moved = Buffer | Constant | Time | Concat | Move | Reshape | _Copy
         dear = [a for s, v in volume.items() if (a := self.seen[s]).size > 1 and v > 1.5 * a.size
-                and not isinstance(a, Buffer | Constant | Time | Concat | Move | Reshape | _Copy) and self.price(a, prices) >= DEAR]
-        if dear:  # what a dear array is made of may be dear no more once it is stored
-            newest = sorted(dear, key=lambda a: a.serial)
-            inner = {o.serial for a in newest for o in self.below(a)}
-            for a in newest:
-                if a.serial not in inner:
-                    self.force(a)
+                and not isinstance(a, moved) and self.price(a, prices) >= DEAR]
+        inner = {o.serial for a in dear for o in self.below(a)}  # may be dear no more once the outer one is stored
+        for a in dear:
+            if a.serial not in inner:
+                self.force(a)
 
     def below(self, array: Lazy) -> list[Lazy]:
         """Everything an array is made of."""

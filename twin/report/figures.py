@@ -19,6 +19,9 @@ DENSE = 200  # points beyond which measurements are drawn as dust
 def png(figure: Any, dpi: int = 130) -> bytes:
     """A figure as PNG bytes, without the time of making, so that equal runs give equal pages."""
     buffer = io.BytesIO()
+    for axis in figure.axes:
+        if axis.get_ylabel() != "residual" and not axis.containers:
+            axis.locator_params(nbins=5)
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
 
@@ -51,11 +54,17 @@ def run_with_residuals(trajectory: Any, points: Mapping[str, Points], signals: S
     fig, spare = plots.figure(1, width=12, height=height)
     spare[0].remove()
     fig.set_layout_engine("none")
-    grid = fig.add_gridspec(rows, columns, left=0.055, right=0.99, top=1 - 0.3 / height, bottom=0.5 / height,
-                            hspace=0.34, wspace=0.2)
+    grid = fig.add_gridspec(rows, columns, left=0.065, right=0.99, top=1 - 0.3 / height, bottom=0.5 / height,
+                            hspace=0.34, wspace=0.24)
     span = (float(trajectory.times[0]), float(trajectory.times[-1]))
     for k, name in enumerate(signals):
         found = points.get(name)
+        if found is None:
+            alone = fig.add_subplot(grid[k // columns, k % columns])
+            _signal(alone, trajectory, name, None)
+            alone.set_xlabel(f"time [{trajectory.time_unit}]")
+            alone.set_xlim(span)
+            continue
         inner = grid[k // columns, k % columns].subgridspec(2, 1, height_ratios=[3, 1], hspace=0.1)
         main, below = fig.add_subplot(inner[0]), fig.add_subplot(inner[1])
         _signal(main, trajectory, name, found)
@@ -63,7 +72,7 @@ def run_with_residuals(trajectory: Any, points: Mapping[str, Points], signals: S
         _residual(below, trajectory, found)
         main.set_xlim(span)
         below.set_xlim(span)
-        if k == 0:
+        if not any(axis.get_legend() for axis in fig.axes):
             main.legend(fontsize=7.5, frameon=False, loc="best")
     for k, name in enumerate(inputs, len(signals)):
         axis = fig.add_subplot(grid[k // columns, k % columns])
@@ -92,17 +101,16 @@ def _signal(axis: Any, trajectory: Any, name: str, found: Points | None) -> None
     plots.limits(axis, signal.lower, signal.upper)
 
 
-def _residual(axis: Any, trajectory: Any, found: Points | None) -> None:
+def _residual(axis: Any, trajectory: Any, found: Points) -> None:
     plots.style(axis)
     axis.axhline(0, color=plots.PHASE, linewidth=0.8)
-    if found is not None:
-        times, values, model = found
-        error = [m - v for m, v in zip(model, values, strict=True)]
-        if len(times) > DENSE:
-            axis.plot(times, error, ".", color=plots.COLORS[1], markersize=1, alpha=0.5, rasterized=True)
-        else:
-            axis.vlines(times, 0, error, color=plots.COLORS[1], linewidth=1)
-            axis.plot(times, error, ".", color=plots.COLORS[1], markersize=3.5)
+    times, values, model = found
+    error = [m - v for m, v in zip(model, values, strict=True)]
+    if len(times) > DENSE:
+        axis.plot(times, error, ".", color=plots.COLORS[1], markersize=1, alpha=0.5)
+    else:
+        axis.vlines(times, 0, error, color=plots.COLORS[1], linewidth=1)
+        axis.plot(times, error, ".", color=plots.COLORS[1], markersize=3.5)
     axis.set_ylabel("residual")
     axis.locator_params(axis="y", nbins=3)
     axis.set_xlabel(f"time [{trajectory.time_unit}]")
@@ -132,7 +140,7 @@ def balance_bars(closures: Sequence[Any]) -> Any:
         axis.barh(labels, share, left=base, color=color, height=0.62, label=pretty(name), linewidth=0)
         base = [a + b for a, b in zip(base, share, strict=True)]
     axis.axvline(100, color=plots.TEXT, linewidth=1.4)
-    axis.invert_yaxis()
+    axis.set_ylim(len(closures) - 0.4, -0.6)
     axis.grid(axis="y", visible=False)
     axis.set_xlim(0, max(104.0, 1.04 * max(base)))
     axis.set_xlabel("% of what was there and came in")

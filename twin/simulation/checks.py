@@ -62,17 +62,12 @@ class Checker:
         result = number(label, value, signal.unit)
         slack = 1e-9 * max(abs(signal.nominal), abs(result))
         if self.limits and not signal.lower - slack <= result <= signal.upper + slack:
-            hint = self._hint(signal, result)
+            from twin import units
+
+            hint = (units.mixed_up(result, signal.unit, signal.lower, signal.upper)
+                    or "Check value and unit, or allow it with check_limits=False.")
             raise errors.out_of_range(label, result, signal.unit, signal.lower, signal.upper, hint)
         return result
-
-    def _hint(self, signal: Any, value: float) -> str:
-        twins = {"K": ("degC", 273.15), "degC": ("K", -273.15)}
-        if signal.unit in twins:
-            other, shift = twins[signal.unit]
-            if signal.lower <= value + shift <= signal.upper:
-                return f"{value:g} {other} would be {value + shift:g} {signal.unit}: was the unit mixed up?"
-        return "Check value and unit, or allow it with check_limits=False."
 
     def vector(self, role: str, given: Mapping[str, Any], start: Sequence[float], kind: str) -> list[float]:
         """`start` with the given values written over it."""
@@ -188,7 +183,7 @@ class Checker:
 
     def _phase(self, phase: Phase, inputs: Mapping[str, Any], k: int) -> Phase:
         where = f" in phase {k} '{phase.name}'" if phase.name else ""
-        checked = {}
+        checked: dict[str, Any] = {}
         for name, value in inputs.items():
             signal = self.known("input", name, "input", "disturbance").signal
             if isinstance(value, Profile):
@@ -265,7 +260,7 @@ class Checker:
                                        if grid else "times is empty. Give at least one time.")
             return grid
         if duration is None:
-            lengths = [p.at_most if isinstance(p.until, tuple) else p.until for p in recipe.phases]
+            lengths: list[Any] = [p.at_most if isinstance(p.until, tuple) else p.until for p in recipe.phases]
             end = math.fsum(v if v is not None else math.inf for v in lengths)
             if not math.isfinite(end):
                 raise errors.SpecError(f"The recipe of {self.name} has no end. Give the duration, as in "

@@ -172,7 +172,7 @@ def _series(run: Any, trajectory: Trajectory) -> dict[str, tuple[Sequence[float]
         return {str(c): (list(run.index), list(run[c])) for c in run.columns}
     if isinstance(run, Mapping):
         return {n: (list(times), list(values)) for n, (times, values) in run.items()}
-    found = {}
+    found: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
     for series in run.series.values() if isinstance(run.series, Mapping) else run.series:
         if series.name in trajectory.names():
             found[series.name] = series_in(series, run, trajectory.unit(series.name), trajectory.time_unit)
@@ -184,10 +184,12 @@ def series_in(series: Any, run: Any, unit: str, time_unit: str) -> tuple[list[fl
     from twin import units
 
     t_unit = getattr(series, "time_unit", None) or getattr(run, "time_unit", None) or time_unit
-    times = [float(t) for t in series.times]
-    values = [float(v) for v in series.values]
+    usable = getattr(series, "usable", None)
+    kept = range(len(series.times)) if usable is None else [i for i, good in enumerate(usable) if good]
+    times = [float(series.times[i]) for i in kept]
+    values = [float(series.values[i]) for i in kept]
     if t_unit != time_unit:
-        times = [float(units.convert(t, t_unit, time_unit)) for t in times]
+        times = [float(units.convert(t, t_unit, time_unit, name="time")) for t in times]
     if series.unit and series.unit != unit:
-        values = [float(units.convert(v, series.unit, unit)) for v in values]
+        values = [float(units.convert(v, series.unit, unit, name=series.name)) for v in values]
     return times, values

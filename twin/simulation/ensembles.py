@@ -18,7 +18,7 @@ Progress = Callable[[int, int], None]
 
 
 def spawn_executor(workers: int | None = None) -> concurrent.futures.ProcessPoolExecutor:
-    """A process pool whose processes start clean (never forked).
+    """A process pool whose processes start clean (never forked), `workers` of them (None: one a core).
 
     Scripts that use it need the usual `if __name__ == "__main__":` guard.
     """
@@ -174,8 +174,10 @@ def members(simulator: Simulator, initial: Any, parameters: Any) -> tuple[Any, A
 
     x0, p = simulator.start()
     check = simulator.check
-    tables = (_table(initial, x0, "initial", lambda row: check.initial(row)),
-              _table(parameters, p, "parameters", lambda row: check.parameters(row)))
+    states = {r.signal.name: r.where for r in simulator.layout["state"] if not r.shape}
+    names = {name: k for k, name in enumerate(simulator.parameter_names)}
+    tables = (_table(initial, x0, "initial", check.initial, states),
+              _table(parameters, p, "parameters", check.parameters, names))
     sizes = {len(t) for t in tables if len(t) != 1}
     if len(sizes) > 1:
         raise errors.SpecError(f"initial has {len(tables[0])} rows and parameters {len(tables[1])}. Expected as "
@@ -188,7 +190,8 @@ def members(simulator: Simulator, initial: Any, parameters: Any) -> tuple[Any, A
     return x, q
 
 
-def _table(given: Any, base: Sequence[float], what: str, convert: Callable[[Mapping[str, Any]], list[float]]) -> Any:
+def _table(given: Any, base: Sequence[float], what: str, convert: Callable[[Mapping[str, Any]], list[float]],
+           places: Mapping[str, int]) -> Any:
     import numpy as np
 
     if given is None:
@@ -204,18 +207,28 @@ def _table(given: Any, base: Sequence[float], what: str, convert: Callable[[Mapp
             i, j = (int(v) for v in bad[0])
             raise errors.SpecError(f"{what}[{i}, {j}] is {rows[i, j]}. Expected a finite number.")
         return rows
-    columns = {n: [v] if isinstance(v, int | float | str) else list(v) for n, v in given.items()}
+    columns = {n: [v] if isinstance(v, int | float | str) else v.tolist() if hasattr(v, "tolist") else list(v)
+               for n, v in given.items()}
     count = max((len(v) for v in columns.values()), default=1)
     for n, v in columns.items():
         if len(v) not in (1, count):
             raise errors.SpecError(f"{what}['{n}'] has {len(v)} values. Expected {count}, as the others, or one.")
-    rows = []
-    for k in range(count):
+
+    def one(k: int) -> list[float]:
         try:
-            rows.append(convert({n: v[k] if len(v) > 1 else v[0] for n, v in columns.items()}))
+            return convert({n: v[k] if len(v) > 1 else v[0] for n, v in columns.items()})
         except errors.SpecError as error:
             raise errors.SpecError(f"{what}, row {k}: {error}", row=k) from None
-    return np.asarray(rows, dtype=float)
+
+    if not all(n in places and all(isinstance(x, int | float) for x in v) for n, v in columns.items()):
+        return np.asarray([one(k) for k in range(count)], dtype=float)
+    rows = np.tile(np.asarray(base, dtype=float), (count, 1))
+    for n, v in columns.items():
+        values = np.asarray(v, dtype=float)
+        for k in {int(np.argmin(values)), int(np.argmax(values))}:  # bounds hold if they hold here; NaN is found too
+            one(k)
+        rows[:, places[n]] = values
+    return rows
 
 
 def run_members(simulator: Simulator, initial: Any, parameters: Any, executor: Any, threads: int | None,
@@ -226,7 +239,7 @@ def run_members(simulator: Simulator, initial: Any, parameters: Any, executor: A
     from twin.simulation import pools
 
     x0, p = members(simulator, initial, parameters)
-    store = pools.Store(simulator, len(x0), progress)
+    store = pools.Store(len(x0), progress)
     try:
         if executor is None:
             pools.on_threads(simulator, x0, p, threads, store)
@@ -235,4 +248,4 @@ def run_members(simulator: Simulator, initial: Any, parameters: Any, executor: A
     except KeyboardInterrupt:
         store.stopped = True
     return Ensemble(simulator, Status.STOPPED if store.stopped else Status.SUCCESS, tuple(store.statuses),
-                    np.asarray(simulator.times, dtype=float), store.raw, x0, p)
+                    np.asarray(simulator.times, dtype=float), store.filled(simulator.layout, len(simulator.times)), x0, p)

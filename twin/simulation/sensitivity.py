@@ -133,13 +133,17 @@ def collect(simulator: Any, raw: Any, p: Sequence[float]) -> Sensitivities:
                 flat[r.start + i * r.step] = label
                 units[label], nominal[label] = r.signal.unit, abs(r.signal.nominal) or 1.0
         signals += [flat[k] for k in sorted(flat)]
-    facts, values = parameter_facts(simulator.model), dict(zip(simulator.parameter_names, p, strict=True))
+    facts, given = parameter_facts(simulator.model), dict(zip(simulator.parameter_names, p, strict=True))
     for name in simulator.sensitivities:
         state = name.removeprefix(INITIAL)
         if state in units:
             units[name], nominal[name] = units[state], nominal[state]
         else:
-            units[name], nominal[name] = facts.get(name.partition("[")[0], ("",))[0], float(values[name])
+            units[name], nominal[name] = facts.get(name.partition("[")[0], ("",))[0], float(given[name])
     shape = (len(raw.times), len(simulator.sensitivities), len(signals))
+    values = np.asarray(raw.tangents, dtype=float).reshape(shape)
+    if values.size and not values.any():
+        raise errors.SpecError(f"None of {', '.join(simulator.sensitivities)} moves a state of {check.name} in this run. "
+                               "Check the names; sensitivities of outputs alone are not carried.")
     return Sensitivities(check.name, simulator.model.time_unit, simulator.sensitivities, tuple(signals), units, nominal,
-                         np.asarray(raw.times, dtype=float), np.asarray(raw.tangents, dtype=float).reshape(shape))
+                         np.asarray(raw.times, dtype=float), values)

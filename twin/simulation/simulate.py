@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from twin import errors
-from twin.engine.runner import Runner
+from twin.engine.runner import RawRun, Runner
 from twin.lowering.system import system_of
 from twin.recipe import Recipe
 from twin.simulation.checks import Checker
-from twin.simulation.sensitivity import INITIAL
 from twin.simulation.trajectory import PARTS, SHOWN, Event, Trajectory
 from twin.status import Status
 
@@ -26,7 +25,7 @@ def simulate(model: Any, recipe: Any = None, *, inputs: Mapping[str, Any] | None
              parameters: Mapping[str, Any] | Sequence[float] | None = None, duration: float | str | None = None,
              times: Iterable[float | str] | None = None, points: int = POINTS, every: float | str | None = None,
              rtol: float = RTOL, atol: Any = None, max_steps: int = MAX_STEPS, sensitivities: Sequence[str] = (),
-             check_limits: bool = True, execution: str = "auto", throw: bool = True) -> Trajectory:
+             check_limits: bool = True, execution: str | None = None, throw: bool = True) -> Trajectory:
     """Simulate a dynamic model.
 
     Parameters
@@ -56,7 +55,7 @@ def simulate(model: Any, recipe: Any = None, *, inputs: Mapping[str, Any] | None
     check_limits
         False allows inputs and initial states outside the limits of their signals.
     execution
-        "python", "c", "numba", or "auto": chosen by `twin.use`.
+        "python", "c", "numba" or "auto"; what `twin.use` says without.
     throw
         False returns what was computed with its status instead of raising.
 
@@ -85,7 +84,7 @@ def simulator(model: Any, recipe: Any = None, *, inputs: Mapping[str, Any] | Non
               duration: float | str | None = None, times: Iterable[float | str] | None = None, points: int = POINTS,
               every: float | str | None = None, rtol: float = RTOL, atol: Any = None, max_steps: int = MAX_STEPS,
               sensitivities: Sequence[str] = (), check_limits: bool = True,
-              execution: str = "auto") -> Simulator:
+              execution: str | None = None) -> Simulator:
     """A simulation prepared for repeated calls with other initial states and parameters; arguments as `simulate`.
 
     Examples
@@ -106,7 +105,7 @@ class Simulator:
     def __init__(self, model: Any, recipe: Any = None, *, inputs: Mapping[str, Any] | None = None,
                  duration: Any = None, times: Any = None, points: int = POINTS, every: Any = None, rtol: float = RTOL,
                  atol: Any = None, max_steps: int = MAX_STEPS, sensitivities: Sequence[str] = (),
-                 check_limits: bool = True, execution: str = "auto") -> None:
+                 check_limits: bool = True, execution: str | None = None) -> None:
         self.check = check = Checker(model, check_limits)
         self.model, self.name = model, check.name
         if not model.layout("state"):
@@ -115,20 +114,22 @@ class Simulator:
             raise errors.SpecError(f"rtol is {rtol:g}. Expected a number between 1e-14 and 1, 1e-6 for example.")
         self.recipe: Recipe = check.recipe(recipe, inputs)
         self.times = check.span(self.recipe, duration, times, points, every)
+        # None lets the recipe itself end the run, so that a crossing that never comes is told
+        self.duration = None if duration is None and times is None else self.times[-1]
         self.rtol, self.max_steps, self.execution = float(rtol), int(max_steps), execution
         self.atol = self._atol(atol)
         self.sensitivities = tuple(sensitivities)
         self.layout = {role: tuple(model.layout(role)) for role in SHOWN}
         self.n_x = sum(r.count for r in self.layout["state"])
+        self.phases = tuple(phase.name for phase in self.recipe.phases)
         self.parameter_names = tuple(check.parameter_names())
         self.system = system_of(model)
-        self.runner = self._runner(self.times, self.times[-1])
+        self.runner = self._runner(self.times)
         self._defaults: tuple[list[float], list[float]] | None = None
 
-    def _runner(self, times: Sequence[float], duration: float) -> Runner:
-        columns = [name.removeprefix(INITIAL) for name in self.sensitivities]
-        return Runner(self.system, self.recipe, times=times, duration=duration, rtol=self.rtol, atol=self.atol,
-                      max_steps=self.max_steps, execution=self.execution, sensitivities=columns)
+    def _runner(self, times: Sequence[float]) -> Runner:
+        return Runner(self.system, self.recipe, times=times, duration=self.duration, rtol=self.rtol, atol=self.atol,
+                      max_steps=self.max_steps, execution=self.execution, sensitivities=self.sensitivities)
 
     def _atol(self, atol: Any) -> list[float]:
         scale = [abs(v) or 1.0 for v in self.check.nominal("state") + self.check.nominal("algebraic")]
@@ -165,6 +166,8 @@ class Simulator:
         """Initial states and parameters as flat vectors."""
         if self._defaults is None:
             self._defaults = (self.check.initial(None), self.check.parameters(None))
+        x0: Sequence[float]
+        p: Sequence[float]
         x0, p = self._defaults
         if initial is not None:
             x0 = self._vector("initial", initial, len(x0), self.check.initial)
@@ -180,26 +183,16 @@ class Simulator:
                                    "name.")
         return given  # type: ignore[no-any-return]
 
-    def _trajectory(self, raw: Any, x0: Sequence[float], p: Sequence[float]) -> Trajectory:
-        names = self.parameter_names
-        at = _Again(self, x0, p)
+    def _trajectory(self, raw: RawRun, x0: Sequence[float], p: Sequence[float]) -> Trajectory:
         return Trajectory(
-            model=self.name, status=raw.status, message=self._message(raw), time_unit=self.model.time_unit,
-            raw_times=raw.times, raw={role: raw.part(part) for role, part in PARTS.items()}, layout=self.layout,
-            events=tuple(self._event(row) for row in raw.events), stats=raw.stats,
-            parameters=dict(zip(names, (float(v) for v in p), strict=True)),
-            sensitivities=self._sensitivities(raw, p) if self.sensitivities else None, again=at)
+            model=self.name, status=raw.status, message="" if raw.status else self._message(raw),
+            time_unit=self.model.time_unit, raw_times=raw.times, raw=_Parts(raw), layout=self.layout,
+            events=_Events(raw.events, self.layout["state"], self.phases), stats=raw.stats,
+            parameters=_Parameters(self.parameter_names, p),
+            sensitivities=self._sensitivities(raw, p) if self.sensitivities else None, again=_Again(self, x0, p))
 
-    def _event(self, row: Any) -> Event:
-        n = self.n_x
-        phase = int(row[1])
-        return Event(float(row[0]), phase, self.recipe.phases[phase].name,
-                     named(self.layout["state"], row[2:2 + n]), named(self.layout["state"], row[2 + n:2 + 2 * n]))
-
-    def _message(self, raw: Any) -> str:
-        """What went wrong, when and where, or ""."""
-        if raw.status:
-            return ""
+    def _message(self, raw: RawRun) -> str:
+        """What went wrong, when and where."""
         unit = self.model.time_unit
         text = f"{self.name} was simulated to {raw.end:.6g} {unit} of {self.times[-1]:.6g} {unit}. {raw.status}"
         if raw.status is Status.EVENT_MISSED:
@@ -213,7 +206,7 @@ class Simulator:
             text += f" Trouble began with {raw.trouble} = {value:.6g} {unit}."
         return text
 
-    def _sensitivities(self, raw: Any, p: Sequence[float]) -> Any:
+    def _sensitivities(self, raw: RawRun, p: Sequence[float]) -> Any:
         from twin.simulation.sensitivity import collect
 
         return collect(self, raw, p)
@@ -229,8 +222,65 @@ class Simulator:
         """The same simulator with other output times (the same steps)."""
         other = copy.copy(self)
         other.times = [float(t) for t in times]
-        other.runner = other._runner(other.times, self.times[-1])
+        other.runner = other._runner(other.times)
         return other
+
+
+class _Parts(Mapping[str, Any]):
+    """Rows by role, cut out of the engine's rows when asked for."""
+
+    def __init__(self, raw: RawRun) -> None:
+        self._raw, self._cut = raw, dict[str, Any]()
+
+    def __getitem__(self, role: str) -> Any:
+        if role not in self._cut:
+            self._cut[role] = self._raw.part(PARTS[role])
+        return self._cut[role]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(PARTS)
+
+    def __len__(self) -> int:
+        return len(PARTS)
+
+
+class _Events(Sequence[Event]):
+    """Events, named when asked for."""
+
+    def __init__(self, rows: Any, states: Sequence[Any], phases: Sequence[str]) -> None:
+        self._rows, self._states, self._phases = rows, states, phases
+
+    def __getitem__(self, k: Any) -> Any:
+        if isinstance(k, slice):
+            return tuple(self)[k]
+        row = self._rows[k]
+        n, phase = (len(row) - 2) // 2, int(row[1])
+        return Event(float(row[0]), phase, self._phases[phase], named(self._states, row[2:2 + n]),
+                     named(self._states, row[2 + n:2 + 2 * n]))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+class _Parameters(Mapping[str, float]):
+    """Parameters by name over the flat vector."""
+
+    def __init__(self, names: tuple[str, ...], p: Sequence[float]) -> None:
+        self._names, self._p = names, p
+
+    def __getitem__(self, name: str) -> float:
+        if name not in self._names:
+            raise KeyError(name)
+        return float(self._p[self._names.index(name)])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 class _Again:

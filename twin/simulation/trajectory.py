@@ -60,8 +60,14 @@ class Trajectory:
         Starts of phases with the states before and after.
     stats
         Work done: steps, rejected steps and so on.
+    parameters
+        Values of the parameters, by name.
     sensitivities
         Forward sensitivities, or None where none were asked for.
+    raw_times, raw, layout
+        As the engine left it: times, rows by role, and where each signal lies in a row.
+    again
+        Repeats the run at other times; None after it was stored or sent to another process.
     """
 
     model: str
@@ -71,7 +77,7 @@ class Trajectory:
     raw_times: Sequence[float]
     raw: Mapping[str, Sequence[Sequence[float]]]
     layout: Mapping[str, tuple[Any, ...]]
-    events: tuple[Event, ...] = ()
+    events: Sequence[Event] = ()
     stats: Mapping[str, float] = dataclasses.field(default_factory=dict)
     parameters: Mapping[str, float] = dataclasses.field(default_factory=dict, repr=False)
     sensitivities: Any = dataclasses.field(default=None, repr=False)
@@ -210,7 +216,8 @@ class Trajectory:
         """pandas DataFrame: one row a time, one column a signal ("name[cell]" on cells), units in `attrs["units"]`."""
         import pandas as pd
 
-        columns, units = {}, {}
+        columns: dict[str, Any] = {}
+        units: dict[str, str] = {}
         for name in self.names():
             values = self[name]
             wide = values.ndim > 1
