@@ -1,7 +1,9 @@
 """Jobs: strict files, runs that are kept, balances that close, pages that say what happened."""
 
+import json
 import math
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -164,6 +166,23 @@ def test_balances_close_and_an_altered_yield_does_not(folder):
     assert not changed.closed
     assert changed.mismatch == pytest.approx(-0.01 * FEED * 4, rel=1e-6)
     assert "Does not close: 0.08 kg of 12.08 kg (0.7%) is missing." in changed.sentence()
+
+
+def test_without_matplotlib_the_page_says_so(pictured, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    text = do().report.read_text()
+    assert "Plots need matplotlib" in text
+    assert "data:image" not in text
+    assert "3 of 3 runs" in text
+
+
+def test_the_summary_is_strict_json(folder):
+    do()
+    text = (folder / "out" / "summary.json").read_text()
+    summary = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert summary["status"] == "SUCCESS"
+    assert summary["balances"][0]["measured"] is None
+    assert [d["run"] for d in summary["deviations"]] == ["batch 0", "batch 1", "batch 2"]
 
 
 def test_a_second_call_takes_over_what_is_done(folder):

@@ -80,7 +80,7 @@ class NumbaWriter(FunctionWriter):
     def close(self, depth: int) -> None:
         """Blocks end by indentation."""
 
-    def count(self, name: str, first: str, stop: str, depth: int) -> None:
+    def count(self, name: str, first: str, stop: str, depth: int, inner: bool) -> None:
         """Head of a loop."""
         self.put(depth, f"for {name} in range({first}, {stop}):")
 

@@ -45,10 +45,11 @@ def write_pictures(result: JobResult) -> dict[str, bytes]:
     return found
 
 
-def write_report(result: JobResult, pictures: Mapping[str, bytes]) -> None:
-    """Write `report.html`."""
+def write_report(result: JobResult, pictures: Mapping[str, bytes], lack: str = "") -> None:
+    """Write `report.html`; `lack` says why there are no pictures, where there are none."""
     page = Page(result.job.title, result.job.note)
     _summary(page, result, pictures)
+    page.say(lack, "note")
     _quality(page, result)
     _comparison(page, result)
     _runs(page, result, pictures)

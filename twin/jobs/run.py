@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -232,7 +233,19 @@ def _write(result: JobResult) -> None:
     summary = {"title": job.title, "status": result.status.name, "library": twin.__version__,
                "finished": list(result.trajectories), "missing": dict(result.missing), "deviations": rows,
                "balances": [dataclasses.asdict(c) for c in result.closures], "sentences": result.sentences}
-    text = json.dumps(summary, indent=1, default=str)
+    text = json.dumps(_plain(summary), indent=1, allow_nan=False)
     replace_file(job.folder / "summary.json", lambda temporary: temporary.write_text(text))
-    pictures = write_pictures(result)
-    write_report(result, pictures)
+    try:
+        pictures, lack = write_pictures(result), ""
+    except errors.MissingExtraError as e:
+        pictures, lack = {}, str(e)
+    write_report(result, pictures, lack)
+
+
+def _plain(value: Any) -> Any:
+    """What strict JSON can hold: no NaN, no infinity."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
