@@ -13,8 +13,8 @@ from twin import errors
 _DEFINITIONS = (
     "normal_cubic_meter = 44.61503341 * mol = Nm3",  # ideal gas at 273.15 K and 101325 Pa
     "standard_cubic_meter = 42.29254338 * mol = Sm3",  # ideal gas at 288.15 K and 101325 Pa
-    "cell = [cells] = cell = cells",
-    "piece = [pieces] = piece = pieces = pcs",
+    "cell = [cells] = _ = cells",
+    "piece = [pieces] = _ = pieces = pcs",
     "euro = [currency] = EUR",
     "vvm = 1 / minute",
     "turns_per_minute = 1 / minute",  # pint's own rpm is an angle: 2 pi a turn

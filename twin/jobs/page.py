@@ -95,8 +95,9 @@ def _quality(page: Page, result: JobResult) -> None:
     runs, tags = (list(dict.fromkeys(getattr(r, k) for r in quality.rows)) for k in ("run", "tag"))
     scores = {(r.run, r.tag): r.score for r in quality.rows}
     page.table(["score of", *runs], [[pretty(tag), *[_score(scores.get((run, tag))) for run in runs]] for tag in tags])
-    page.fold("All measures", "samples, their spacing, shares in percent, gaps, and what to do")
-    frame = quality.table().drop(columns=["unit", "time_unit", "clock_jumps", "changes"])
+    page.fold("All measures", "shares in percent of the expected samples; those that are zero everywhere are left out")
+    frame = quality.table().drop(columns=["unit", "time_unit", "changes"])
+    frame = frame[[c for c in frame.columns if c in ("run", "tag", "samples", "score", "todo") or (frame[c] != 0).any()]]
     rows = [[_native(v) for v in row] for row in frame.to_numpy().tolist()]
     page.table([pretty(str(c)).replace("todo", "what to do") for c in frame.columns], rows)
     page.unfold()
@@ -185,7 +186,7 @@ def _balances(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> N
         told = any(c.measured == c.measured for c in mine)
         columns = ["run", "at start", "entered", "left", "at end", "mismatch", "share"]
         page.table(columns + ["left, by the records"] * told,
-                   [[Cell(c.run, ""), c.start, c.entered, c.left, c.end, c.mismatch,
+                   [[Cell(c.run, ""), c.start, c.entered, c.left, c.end, Cell(number(c.mismatch, 2), ""),
                      Cell(_share(c.share), "good" if c.closed else "warn"),
                      *[c.measured if abs(c.measured) > 1e-3 * c.entered else 0.0] * told] for c in mine],
                    caption=f"in {balance.unit}")
