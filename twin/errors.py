@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class TwinError(Exception):
     """Base of every error that Twinworks raises on purpose; extra facts are attributes."""
 
+    def __new__(cls, message: str, **facts: object) -> Any:
+        return super().__new__(cls, message)
+
     def __init__(self, message: str, **facts: object) -> None:
         super().__init__(message)
-        self.__dict__.update(facts)
+        for name, fact in facts.items():
+            setattr(self, name, fact)  # some are slots of the built-in base, which would hide an entry of __dict__
+
+    def __reduce__(self) -> Any:  # OSError and AttributeError would lose the message or the facts in process pools
+        return _rebuilt, (type(self), str(self), dict(vars(self)) | self._slots())
+
+    def _slots(self) -> dict[str, object]:
+        found = {n: getattr(self, n, None) for n in ("name", "path")}
+        return {n: v for n, v in found.items() if v is not None}
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def _rebuilt(kind: type[TwinError], message: str, facts: dict[str, object]) -> TwinError:
+    return kind(message, **facts)
 
 
 class SpecError(TwinError, ValueError):

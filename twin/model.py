@@ -7,78 +7,74 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from twin import errors, module
+from twin import errors, module, parameters, signals
 from twin.lazy import jnp
 from twin.module import FrozenMap, Module
 from twin.signals import Signal
-from twin.terms import terms_of
+from twin.terms import term, terms_of
+from twin.values import Row, Values, need_double
 
 
-class Values:
-    """Named read-only values of one instant: every signal by name, and `time`."""
+class _Signals:
+    """All signals: of a class the declared ones, of an instance also the outputs added to it."""
 
-    __slots__ = ("_of", "_values")
-
-    def __init__(self, of: str, values: Mapping[str, Any]) -> None:
-        self._of, self._values = of, dict(values)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self._values[name]
-        except KeyError:
-            raise errors.unknown("signal", name, self._of, self._values) from None
-
-    def __dir__(self) -> list[str]:
-        return list(self._values)
+    def __get__(self, model: Any, owner: Any) -> tuple[Signal, ...]:
+        return owner._declared if model is None else model._all_signals()
 
 
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """Where a signal lies in the flat vector of its role: positions `start`, `start + step`, ... (`count` of them)."""
+class _OfRole:
+    def __get__(self, model: Any, owner: Any) -> Callable[[str], tuple[Signal, ...]]:
+        def of_role(role: str) -> tuple[Signal, ...]:
+            """Signals of one role, in the order of declaration."""
+            return tuple(s for s in (owner if model is None else model).signals if s.role == role)
 
-    signal: Signal
-    start: int
-    step: int
-    count: int
-    shape: tuple[int, ...]
-
-    @property
-    def where(self) -> Any:
-        """Index into the flat vector."""
-        return slice(self.start, self.start + self.step * self.count, self.step) if self.shape else self.start
+        return of_role
 
 
 class Model(Module, abstract=True):
     """What dynamic and steady models share: signals, layout, parameters, terms."""
 
     learned: FrozenMap = dataclasses.field(default_factory=FrozenMap, kw_only=True)
-    signals: ClassVar[tuple[Signal, ...]] = ()
+    relations: FrozenMap = dataclasses.field(default_factory=FrozenMap, kw_only=True)
+    added: tuple[Any, ...] = dataclasses.field(default=(), kw_only=True, metadata={"static": True})
+    _declared: ClassVar[tuple[Signal, ...]] = ()
+    _networks: ClassVar[tuple[Any, ...]] = ()
+    signals = _Signals()
+    of_role = _OfRole()
     time_unit: ClassVar[str] = "s"
 
-    def __init_subclass__(cls, **kw: Any) -> None:
-        super().__init_subclass__(**kw)
+    def __init_subclass__(cls, abstract: bool = False, **kw: Any) -> None:
+        super().__init_subclass__(abstract=abstract, **kw)
         found: dict[str, Signal] = {}
         for c in reversed(cls.__mro__):
             found |= {n: s for n, s in vars(c).items() if isinstance(s, Signal)}
-        cls.signals = tuple(found.values())
+        cls._declared = tuple(found.values())
+        cls._networks = tuple(v for c in cls.__mro__ for v in vars(c).values() if hasattr(v, "rates_of_change"))
+        if not cls.__module__.startswith("twin."):
+            _check_names(cls, found)
 
     def __post_init__(self) -> None:
         for f in dataclasses.fields(self):
-            value = getattr(self, f.name)
-            if f.metadata.get("kind") != "parameter" or not isinstance(value, int | float):
-                continue
-            low, high = f.metadata["bounds"]
-            unit = f.metadata["unit"]
-            if math.isnan(value):
-                raise errors.SpecError(f"{type(self).__name__}.{f.name} is NaN {unit}. Expected a number. "
-                                       "Leave it out to take the published value.", name=f.name)
-            if not ((low is None or value >= low) and (high is None or value <= high)):
-                raise errors.out_of_range(f"{type(self).__name__}.{f.name}", value, unit, low, high, "Check value and unit.")
+            if f.metadata.get("kind") == "parameter":
+                shape = tuple(self._axis(a) for a in f.metadata["shape"])
+                value = parameters.checked(f"{self.title}.{f.name}", getattr(self, f.name), f.metadata, shape)
+                object.__setattr__(self, f.name, value)
+        for network in self._networks:
+            network.check(self)
 
-    @classmethod
-    def of_role(cls, role: str) -> tuple[Signal, ...]:
-        """Signals of one role, in the order of declaration."""
-        return tuple(s for s in cls.signals if s.role == role)
+    @property
+    def title(self) -> str:
+        """What to call the model in messages and reports."""
+        return type(self).__name__
+
+    def _all_signals(self) -> tuple[Signal, ...]:
+        return (*self._declared, *(signal for signal, _ in self.added))
+
+    def _axis(self, name: str) -> int:
+        value: Any = self
+        for part in name.split("."):
+            value = getattr(value, part)
+        return int(value)
 
     def layout(self, role: str) -> tuple[Row, ...]:
         """Rows of one role: signals on cells come first, interleaved cell by cell (banded Jacobian), then scalars."""
@@ -87,7 +83,7 @@ class Model(Module, abstract=True):
             groups.setdefault(s.shape, []).append(s)
         rows, at = [], 0
         for axes, members in groups.items():
-            shape = tuple(int(getattr(self, a)) for a in axes)
+            shape = tuple(self._axis(a) for a in axes)
             n, m = math.prod(shape), len(members)
             for i, s in enumerate(members):
                 rows.append(Row(s, at + i, m if axes else 1, n, shape))
@@ -102,10 +98,11 @@ class Model(Module, abstract=True):
         """Flat vectors by role (any leading batch axes) as named values."""
         named: dict[str, Any] = {"time": time}
         for role, v in vectors.items():
+            need_double(v, f"{self.title}: the {role} vector")
             for r in self.layout(role):
                 part = v[..., r.where]
                 named[r.signal.name] = part.reshape(part.shape[:-1] + r.shape) if r.shape else part
-        return Values(type(self).__name__, named)
+        return Values(self.title, named)
 
     def pack(self, role: str, named: Mapping[str, Any], what: str) -> Any:
         """Values by name as the flat vector of a role; unknown and missing names are errors."""
@@ -113,18 +110,19 @@ class Model(Module, abstract=True):
         known = [r.signal.name for r in rows]
         for name in named:
             if name not in known:
-                raise errors.unknown(role, name, f"{type(self).__name__}.{what}", known)
+                raise errors.unknown(role, name, f"{self.title}.{what}", known)
         missing = [n for n in known if n not in named]
         if missing:
-            raise errors.SpecError(f"{type(self).__name__}.{what} gives no value for {', '.join(missing)}. "
+            raise errors.SpecError(f"{self.title}.{what} gives no value for {', '.join(missing)}. "
                                    f"Return one for every {role}.")
         if not rows:
             return jnp.zeros(0)
         parts, group = [], []
         for k, r in enumerate(rows):
             value = jnp.asarray(named[r.signal.name])
+            need_double(value, f"{self.title}.{what}: {r.signal.name}")
             if value.ndim > len(r.shape):
-                raise errors.SpecError(f"{type(self).__name__}.{what} gives {r.signal.name} the shape {value.shape}. "
+                raise errors.SpecError(f"{self.title}.{what} gives {r.signal.name} the shape {value.shape}. "
                                        f"Expected {r.shape}.")
             group.append(jnp.broadcast_to(value, r.shape))
             if k + 1 == len(rows) or rows[k + 1].signal.shape != r.signal.shape:
@@ -160,34 +158,94 @@ class Model(Module, abstract=True):
 
         return module.rebuild(self, take)
 
+    def terms(self) -> dict[str, term]:
+        """The terms that can be corrected, by name."""
+        return terms_of(type(self))
+
+    def corrections(self) -> dict[str, Any]:
+        """The learned corrections by term."""
+        return dict(self.learned)
+
     def with_learned(self, corrections: Mapping[str, Any]) -> Any:
-        """Copy whose named terms are corrected; see `twin.learned`."""
-        known = terms_of(type(self))
-        for name in corrections:
-            if name not in known:
-                raise errors.unknown("term", name, type(self).__name__, known)
-        return dataclasses.replace(self, learned=FrozenMap({**self.learned, **corrections}))
+        """Copy whose named terms are corrected.
+
+        Parameters
+        ----------
+        corrections
+            Term name -> `twin.Multiply`, `twin.Add` or `twin.Replace`, or a net alone, which multiplies.
+
+        Raises
+        ------
+        SpecError
+            For an unknown term, or a correction that does not fit its term.
+        """
+        from twin import learned  # numbers of few models: not part of what every import loads
+
+        sizes = {s.name: s.nominal for s in self.signals}
+        fixed = {n: learned.fitted(fix, self._term(n), f"{self.title}.{n}", sizes) for n, fix in corrections.items()}
+        return dataclasses.replace(self, learned=FrozenMap({**self.learned, **fixed}))
+
+    def with_term(self, name: str, relation: Any) -> Any:
+        """Copy whose term `name` is computed by another relation: a `twin.Module` called with the term's arguments."""
+        self._term(name)
+        if not callable(relation):
+            raise errors.SpecError(f"The relation for {self.title}.{name} is a {type(relation).__name__}. Expected a "
+                                   "Module with "
+                                   f"__call__(self, {', '.join(self._term(name).arguments)}).")
+        return dataclasses.replace(self, relations=FrozenMap({**self.relations, name: relation}))
+
+    def _term(self, name: str) -> term:
+        known = self.terms()
+        if name not in known:
+            raise errors.unknown("term", name, self.title, known)
+        return known[name]
+
+    def with_output(self, name: str, unit: str, function: Callable[[Values], Any], *, lower: float = -math.inf,
+                    upper: float = math.inf, nominal: float = 1.0, doc: str = "") -> Any:
+        """Copy with one more output, computed from all signals and the outputs before it.
+
+        Examples
+        --------
+        >>> from processes.bioreactor import Penicillin
+        >>> model = Penicillin().with_output("profit", "EUR", lambda s: 40.0 * s.product_mass)
+        >>> [s.name for s in model.of_role("output")]
+        ['carbon', 'evaporation_rate', 'product_mass', 'profit']
+        """
+        if not name.isidentifier() or name in {s.name for s in self.signals} or hasattr(self, name):
+            raise errors.SpecError(f"{self.title} cannot have an output '{name}'. Expected a plain name that is not "
+                                   "in use.", name=name)
+        signal = Signal(role="output", unit=unit, lower=lower, upper=upper, nominal=nominal, doc=doc, name=name)
+        signals.check(signal, self.title)
+        return dataclasses.replace(self, added=(*self.added, (signal, function)))
+
+    def residual(self, s: Any) -> Mapping[str, Any]:
+        """Residuals of the algebraic equations, by the name of the algebraic variable each one fixes (index 1)."""
+        return {}
 
     def outputs(self, s: Any) -> Mapping[str, Any]:
         """Outputs by name; models without outputs leave it."""
         return {}
 
-    @classmethod
-    def example(cls) -> Any:
-        """The model with its published parameters."""
-        return cls()
+    def all_outputs(self, s: Values) -> dict[str, Any]:
+        """Outputs by name with those of `with_output`."""
+        found = dict(self.outputs(s))
+        for signal, function in self.added:
+            found[signal.name] = function(s._with(found))
+        return found
 
+    def equations(self, s: Values) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Derivatives of all states and residuals of all algebraics, by name."""
+        return {}, dict(self.residual(s))
 
-class DynamicModel(Model, abstract=True):
-    """A model that moves in time: `rhs(s)`, and where needed `residual`, `outputs`, `initial`, `recipe`, `cell`, `ends`."""
+    def derivative(self, t: Any, x: Any, z: Any, u: Any, d: Any) -> tuple[Any, Any]:
+        """Flat dx/dt and flat algebraic residual: the JAX form of the whole model."""
+        dx, r = self.equations(self.values(t, state=x, algebraic=z, input=u, disturbance=d))
+        return self.pack("state", dx, "rhs"), self.pack("algebraic", r, "residual")
 
-    def rhs(self, s: Any) -> Mapping[str, Any]:
-        """Time derivatives of the states by name (of the scalar states where `cell` gives the others)."""
-        return {}
-
-    def residual(self, s: Any) -> Mapping[str, Any]:
-        """Residuals of the algebraic equations, by the name of the algebraic variable each one fixes (index 1)."""
-        return {}
+    def output_vector(self, t: Any, x: Any, z: Any, u: Any, d: Any) -> Any:
+        """Flat outputs."""
+        s = self.values(t, state=x, algebraic=z, input=u, disturbance=d)
+        return self.pack("output", self.all_outputs(s), "outputs")
 
     def initial(self) -> Mapping[str, Any]:
         """Initial states by name; those not given start at their nominal value."""
@@ -196,6 +254,64 @@ class DynamicModel(Model, abstract=True):
     def recipe(self) -> Any:
         """The documented operation of the model, or None: then inputs must be given."""
         return None
+
+    def balances(self, s: Any) -> Mapping[str, tuple[Any, Any]]:
+        """What is conserved: name -> (amount held, net flow in); `check_model` proves that no correction breaks it."""
+        return {}
+
+    def on_cells(self) -> bool:
+        """True where the equations are those of equal cells in a row."""
+        return False
+
+    def what_must_i_set(self) -> tuple[str, ...]:
+        """Inputs that have no value in the recipe of the model: those a user must give."""
+        recipe = self.recipe()
+        given = {n for phase in recipe.phases for n in phase.inputs} if recipe is not None else set()
+        return tuple(s.name for s in self.of_role("input") if s.name not in given)
+
+    def describe(self) -> Any:
+        """What must be set, and all signals, parameters and terms with units and sources: a `twin.Description`."""
+        from twin import describe
+
+        return describe.description(self)
+
+    @classmethod
+    def example(cls) -> Any:
+        """The model with its published parameters."""
+        return cls()
+
+
+def _check_names(cls: type[Model], found: Mapping[str, Signal]) -> None:
+    """Refuse names with two meanings, and signals that contradict themselves."""
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    for name, signal in found.items():
+        signals.check(signal, cls.__name__)
+        if name in fields:
+            raise TypeError(f"'{name}' is a signal and a parameter of {cls.__name__}. Rename one of the two.")
+        if signal.per and signal.per not in found:
+            raise errors.unknown("signal", signal.per, f"{cls.__name__}.{name} (per=)", found)
+        for axis in signal.shape:
+            if axis not in fields or not fields[axis].metadata.get("static"):
+                known = [n for n, f in fields.items() if f.metadata.get("kind") == "static"]
+                raise errors.unknown("static", axis, f"{cls.__name__}.{name} (shape=)", known)
+    declared = {*found, *(n for n, f in fields.items() if f.metadata.get("kind"))}
+    for base in cls.__mro__[1:]:
+        own = {n for n in vars(base) if not n.startswith("__")} if base.__module__.startswith("twin.") else set()
+        for name in sorted(declared & own):
+            raise TypeError(f"'{name}' of {cls.__name__} hides {base.__name__}.{name}. Choose another name.")
+    for c in cls.__mro__:
+        for name in vars(c):
+            if name in found and not isinstance(vars(c)[name], Signal):
+                raise TypeError(f"'{name}' is a signal of {cls.__name__} and something else in {c.__name__}. Rename "
+                                "one of the two.")
+
+
+class DynamicModel(Model, abstract=True):
+    """A model that moves in time: `rhs(s)`, where needed `residual`, `outputs`, `initial`, `recipe`, `cell`, `ends`."""
+
+    def rhs(self, s: Any) -> Mapping[str, Any]:
+        """Time derivatives of the states by name (of the scalar states where `cell` gives the others)."""
+        return {}
 
     # A model of equal cells in a row also gives
     #   cell(self, left, own, right, s) -> derivatives (and residuals) of the signals on cells, scalars in, scalars out
@@ -207,19 +323,14 @@ class DynamicModel(Model, abstract=True):
         """True where `cell` is given."""
         return type(self).cell is not None
 
-    def derivative(self, t: Any, x: Any, z: Any, u: Any, d: Any) -> tuple[Any, Any]:
-        """Flat dx/dt and flat algebraic residual: the JAX form of the whole model."""
-        s = self.values(t, state=x, algebraic=z, input=u, disturbance=d)
+    def equations(self, s: Values) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Derivatives of all states and residuals of all algebraics, by name."""
         dx, r = dict(self.rhs(s)), dict(self.residual(s))
         if self.on_cells():
+            states = {q.name for q in self.of_role("state")}
             for name, value in self._cells(s).items():
-                (dx if name in {q.name for q in self.of_role("state")} else r)[name] = value
-        return self.pack("state", dx, "rhs"), self.pack("algebraic", r, "residual")
-
-    def output_vector(self, t: Any, x: Any, z: Any, u: Any, d: Any) -> Any:
-        """Flat outputs."""
-        s = self.values(t, state=x, algebraic=z, input=u, disturbance=d)
-        return self.pack("output", self.outputs(s), "outputs")
+                (dx if name in states else r)[name] = value
+        return dx, r
 
     def cell_names(self) -> tuple[str, ...]:
         """Signals on cells whose values `cell` reads: states, then algebraics."""
@@ -232,7 +343,7 @@ class DynamicModel(Model, abstract=True):
     def _cells(self, s: Values) -> dict[str, Any]:
         import jax
 
-        names, kind = self.cell_names(), type(self).__name__
+        names, kind = self.cell_names(), self.title
         n = next(r.count for r in (*self.layout("state"), *self.layout("algebraic")) if r.shape)
         scalars = Values(kind, {k: v for k, v in s._values.items() if k not in names})
         fields = {k: s._values[k] for k in names}
@@ -252,8 +363,8 @@ class DynamicModel(Model, abstract=True):
 class SteadyModel(Model, abstract=True):
     """A model without time: algebraics fixed by `residual(s)`, outputs by `outputs(s)`."""
 
-    def residual(self, s: Any) -> Mapping[str, Any]:
-        """Residuals by the name of the algebraic variable each one fixes."""
-        return {}
-
-
+    def __init_subclass__(cls, **kw: Any) -> None:
+        super().__init_subclass__(**kw)
+        for s in cls.of_role("state"):
+            raise TypeError(f"{cls.__name__} is a SteadyModel with the state '{s.name}'. Declare it twin.algebraic, "
+                            "or make it a DynamicModel.")

@@ -10,16 +10,19 @@ _pending: list[type] = []
 _registered: list[type] = []
 
 
+def _declared(value: Any) -> bool:
+    return isinstance(value, dataclasses.Field) or hasattr(value, "role")
+
+
 class _Namespace(dict):
     """Class body that refuses to bind one signal or parameter name twice."""
 
     def __setitem__(self, name: str, value: Any) -> None:
-        old = self.get(name)
-        declared = (dataclasses.Field,)
-        if name in self and (isinstance(old, declared) or hasattr(old, "role")) and not name.startswith("__"):
-            raise TypeError(f"'{name}' is declared twice in {self.get('__qualname__', 'a class')}. Rename one of the two.")
+        if name in self and not name.startswith("__") and (_declared(self[name]) or _declared(value)):
+            raise TypeError(f"'{name}' is declared twice in {self.get('__qualname__', 'a class')}. Rename one of the "
+                            "two.")
         if isinstance(value, dataclasses.Field) and name not in self.get("__annotations__", {}):
-            self.setdefault("__annotations__", {})[name] = "Any"
+            self.setdefault("__annotations__", {})[name] = Any
         super().__setitem__(name, value)
 
 
@@ -31,7 +34,12 @@ class ModuleType(type):
         return _Namespace()
 
     def __new__(metacls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kw: Any) -> type:
-        return super().__new__(metacls, name, bases, dict(namespace), **kw)
+        plain = dict(namespace)
+        plain.setdefault("__module__", sys._getframe(1).f_globals.get("__name__", ""))  # classes made by type(...)
+        for key, value in namespace.items():
+            if isinstance(value, dataclasses.Field):
+                plain.setdefault("__annotations__", {}).setdefault(key, Any)
+        return super().__new__(metacls, name, bases, plain, **kw)
 
 
 class Module(metaclass=ModuleType):
@@ -63,16 +71,17 @@ class Module(metaclass=ModuleType):
         changed = []
         for f in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, f.name)
-            if f.default is dataclasses.MISSING and value:
+            if f.default is dataclasses.MISSING and (hasattr(value, "shape") or value):
                 changed.append(f"{f.name}=...")
-            elif f.default is not dataclasses.MISSING and value is not f.default and isinstance(value, int | float | str):
+            elif isinstance(value, int | float | str) and value != f.default:
                 changed.append(f"{f.name}={value!r}")
         return f"{type(self).__name__}({', '.join(changed)})"
 
 
 def children(module: Any) -> list[tuple[str, Any]]:
-    """Field names and values that are data (not structure), in order."""
-    return [(f.name, getattr(module, f.name)) for f in dataclasses.fields(module) if not f.metadata.get("static")]
+    """Field names and values that are data (not structure): fields in order, then corrections of terms."""
+    found = [(f.name, getattr(module, f.name)) for f in dataclasses.fields(module) if not f.metadata.get("static")]
+    return sorted(found, key=lambda pair: isinstance(pair[1], FrozenMap))
 
 
 def register() -> None:
@@ -126,9 +135,10 @@ def _register_frozen_map() -> None:
 def leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
     """All numbers and arrays below `value` with their paths, in the order of the parameter vector."""
     if isinstance(value, Module):
-        pairs = [(f"{path}.{n}" if path else n, v) for n, v in children(value)]
+        flat = {f.name for f in dataclasses.fields(value) if f.metadata.get("flat")}  # type: ignore[arg-type]
+        pairs = [(path if n in flat else _below(path, n), v) for n, v in children(value)]
     elif isinstance(value, FrozenMap):
-        pairs = [(f"{path}.{n}", value[n]) for n in sorted(value)]
+        pairs = [(_below(path, n), value[n]) for n in sorted(value)]
     elif isinstance(value, tuple | list):
         pairs = [(f"{path}[{i}]", v) for i, v in enumerate(value)]
     elif isinstance(value, bool | str) or value is None:
@@ -136,6 +146,10 @@ def leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
     else:
         return [(path, value)]
     return [row for p, v in pairs for row in leaves(v, p)]
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def size(value: Any) -> int:
@@ -148,8 +162,9 @@ def rebuild(value: Any, take: Any) -> Any:
     if isinstance(value, Module):
         new = object.__new__(type(value))
         for f in dataclasses.fields(value):  # type: ignore[arg-type]
-            old = getattr(value, f.name)
-            object.__setattr__(new, f.name, old if f.metadata.get("static") else rebuild(old, take))
+            object.__setattr__(new, f.name, getattr(value, f.name))
+        for name, old in children(value):
+            object.__setattr__(new, name, rebuild(old, take))
         return new
     if isinstance(value, FrozenMap):
         return FrozenMap({n: rebuild(value[n], take) for n in sorted(value)})

@@ -1,8 +1,9 @@
-"""Recipes: what is done to a unit, phase by phase, as data. Simulate, optimize, calibrate and Runtime take the same recipe."""
+"""Recipes: what is done to a unit, phase by phase, as data; every verb takes the same recipe."""
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,14 +33,16 @@ class Profile:
         times = tuple(float(t) for t in self.times)
         values = tuple(float(v) for v in self.values)
         if len(times) != len(values) or not times:
-            raise errors.SpecError(f"A Profile has {len(times)} times and {len(values)} values. Expected as many, at least one.")
-        for i, (a, b) in enumerate(zip(times, times[1:], strict=False)):
+            raise errors.SpecError(f"A Profile has {len(times)} times and {len(values)} values. Expected as many, "
+                                   "at least one.")
+        for i, (a, b) in enumerate(itertools.pairwise(times)):
             if not b > a:
                 raise errors.SpecError(f"Profile time {b:g} in row {i + 1} follows {a:g}. Expected increasing times. "
                                        "Sort the rows and drop duplicates.")
         for i, v in enumerate(values):
             if not math.isfinite(v) or not math.isfinite(times[i]):
-                raise errors.SpecError(f"Profile row {i} is ({times[i]}, {v}). Expected finite numbers. Drop or fill the row.")
+                raise errors.SpecError(f"Profile row {i} is ({times[i]}, {v}). Expected finite numbers. Drop or "
+                                       "fill the row.")
         if self.hold not in ("previous", "linear"):
             raise errors.SpecError(f"hold is '{self.hold}'. Expected 'previous' or 'linear'.")
         object.__setattr__(self, "times", times)
@@ -52,6 +55,19 @@ class PID:
 
     With e = setpoint - measured: u = bias + gain (e + integral of e / integral_time - derivative_time d(measured)/dt).
     Between samples the input is held. A negative `gain` makes a reverse-acting loop.
+
+    Parameters
+    ----------
+    measured
+        State, algebraic or output that the loop holds.
+    setpoint
+        A number, or a `Profile`, in the unit of `measured`.
+    gain, bias
+        Input per error, and input without error.
+    sample_time, integral_time, derivative_time
+        In the time unit of the model.
+    lower, upper
+        Limits of the input; the integral stops there.
     """
 
     measured: str
@@ -99,7 +115,7 @@ class Assign:
 
 
 Reset = Bolus | Harvest | Assign
-InputValue = float | Profile | PID
+InputValue = float | str | Profile | PID
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,11 +125,12 @@ class Phase:
     Parameters
     ----------
     inputs
-        Inputs and disturbances by name: a number, a `Profile` or (inputs only) a `PID`. What is not named keeps what it had
-        in the phase before; disturbances never named take their nominal value.
+        Inputs and disturbances by name: a number in the signal's unit, a string with unit ("25 degC"), a `Profile` or
+        (inputs only) a `PID`. What is not named keeps what it had in the phase before; disturbances never named take
+        their nominal value.
     until
-        A duration in the model's time unit; a crossing ("substrate", "below", 0.3) of a state, algebraic or output;
-        or None: to the end of the simulation.
+        A duration in the model's time unit or with a unit ("8 h"); a crossing ("substrate", "below", 0.3) of a state,
+        algebraic or output; or None: to the end of the simulation.
     at_most
         Longest duration of a phase that ends with a crossing.
     reset
@@ -123,8 +140,8 @@ class Phase:
     """
 
     inputs: Mapping[str, InputValue] = dataclasses.field(default_factory=dict)
-    until: float | tuple[str, str, float] | None = None
-    at_most: float = math.inf
+    until: float | str | tuple[str, str, float | str] | None = None
+    at_most: float | str = math.inf
     reset: Sequence[Reset] = ()
     name: str = ""
 
@@ -132,13 +149,20 @@ class Phase:
         if isinstance(self.until, tuple):
             if len(self.until) != 3 or self.until[1] not in ("above", "below"):
                 raise errors.SpecError(f"until is {self.until!r}. Expected (signal, 'above' or 'below', value).")
-        elif self.until is not None and not self.until > 0:
-            raise errors.SpecError(f"until is {self.until:g}. Expected a positive duration.")
+        else:
+            _positive("until", self.until)
+        _positive("at_most", self.at_most)
+        object.__setattr__(self, "reset", tuple(self.reset))
+
+
+def _positive(name: str, value: float | str | None) -> None:
+    if isinstance(value, int | float) and not value > 0:
+        raise errors.SpecError(f"{name} is {value:g}. Expected a positive duration.")
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Phases that follow each other."""
+    """Phases that follow each other: `phases` is a sequence of `Phase`; only the last one may have no end."""
 
     phases: Sequence[Phase]
 
@@ -148,7 +172,8 @@ class Recipe:
             raise errors.SpecError("A Recipe has no phases. Give at least one Phase.")
         for k, phase in enumerate(self.phases[:-1]):
             if phase.until is None:
-                raise errors.SpecError(f"Phase {k} '{phase.name}' has no end. Only the last phase may leave out `until`.")
+                raise errors.SpecError(f"Phase {k} '{phase.name}' has no end. Only the last phase may leave out "
+                                       "`until`.")
 
     @classmethod
     def constant(cls, **inputs: Any) -> Recipe:

@@ -39,6 +39,7 @@ class Penicillin(twin.DynamicModel):
     ph = twin.disturbance("-", lower=4, upper=7, nominal=5, doc="broth pH")
 
     carbon = twin.output("g", lower=0, upper=50000, nominal=5000, doc="carbon in the broth and released as CO2")
+    evaporation_rate = twin.output("l/h", lower=0, upper=1, nominal=0.1, doc="water lost with the air")
     product_mass = twin.output("g", lower=0, upper=1000, nominal=100, doc="penicillin in the vessel")
 
     mu_max = twin.parameter(0.092, "1/h", bounds=(0, 1), source=BIROL, doc="maximum specific growth rate")
@@ -107,8 +108,7 @@ class Penicillin(twin.DynamicModel):
         make = self.production_rate(s.biomass, s.substrate, s.dissolved_oxygen) * s.biomass
         maintain = self.maintenance_rate(s.substrate) * s.biomass
         decay = self.k_hydrolysis * s.product
-        loss = s.volume * self.evaporation * (jnp.exp(5 * (s.temperature - 273) / 100) - 1)
-        d_volume = s.feed - loss
+        d_volume = s.feed - self._evaporation(s)
         d = d_volume / s.volume
         uptake = growth / self.y_xs + make / self.y_ps + maintain
         carbon_dioxide = (self.carbon_substrate * uptake - self.carbon_biomass * growth - self.carbon_product * make)
@@ -125,10 +125,18 @@ class Penicillin(twin.DynamicModel):
             "co2_carbon": carbon_dioxide * s.volume,
         }
 
+    def _evaporation(self, s: Any) -> Any:
+        return s.volume * self.evaporation * (jnp.exp(5 * (s.temperature - 273) / 100) - 1)
+
     def outputs(self, s: Any) -> Mapping[str, Any]:
         held = (self.carbon_biomass * s.biomass + self.carbon_substrate * s.substrate
                 + self.carbon_product * (s.product + s.hydrolysate))
-        return {"carbon": held * s.volume + s.co2_carbon, "product_mass": s.product * s.volume}
+        return {"carbon": held * s.volume + s.co2_carbon, "evaporation_rate": self._evaporation(s),
+                "product_mass": s.product * s.volume}
+
+    def balances(self, s: Any) -> Mapping[str, tuple[Any, Any]]:
+        """Carbon in the vessel and released, fed by the glucose."""
+        return {"carbon": (self.outputs(s)["carbon"], s.feed * self.feed_substrate * self.carbon_substrate)}
 
     def initial(self) -> Mapping[str, Any]:
         return {"biomass": 0.1, "substrate": 15.0, "product": 0.0, "dissolved_oxygen": 1.16, "volume": 100.0, "co2": 0.5,

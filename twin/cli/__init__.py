@@ -1,1 +1,1 @@
-
+"""The command `twin`: a thin dispatcher over what the library does."""

@@ -110,6 +110,13 @@ def read(source: Any, **options: Any) -> Data:
 def write(path: str | Path, data: Data) -> Path:
     """Write measured runs to a .csv, .xlsx or .h5 file that `read` reads back; an older file is replaced in one step.
 
+    Parameters
+    ----------
+    path
+        Where; its suffix chooses the format.
+    data
+        The runs.
+
     Raises
     ------
     StorageError

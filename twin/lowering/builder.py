@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from twin.lowering.opcodes import evaluate
@@ -50,31 +50,68 @@ class Builder:
         values = [self.constant(a) for a in args]
         if all(v is not None for v in values):
             return self.const(evaluate(opcode, *values))  # type: ignore[arg-type]
-        simple = self._simplify(opcode, args, values)
-        return simple if simple is not None else self._node(opcode, *args)
+        rule = getattr(self, f"_{opcode}", None)
+        simpler = rule(*args) if rule else None
+        if simpler is not None:
+            return int(simpler)
+        return self._node(opcode, *(sorted(args) if opcode in ("add", "mul") else args))
 
-    def _simplify(self, opcode: str, args: Sequence[int], values: Sequence[float | None]) -> int | None:
-        a, b = args[0], args[1] if len(args) > 1 else -1
-        va, vb = values[0], values[1] if len(args) > 1 else None
-        if opcode == "add":
-            return b if va == 0 else a if vb == 0 else None
-        if opcode == "sub":
-            return a if vb == 0 else self.op("neg", b) if va == 0 else None
-        if opcode == "mul":
-            if va == 0 or vb == 0:
-                return self.const(0.0)
-            if va == 1 or vb == 1:
-                return b if va == 1 else a
-            return self.op("neg", b) if va == -1 else self.op("neg", a) if vb == -1 else None
-        if opcode == "div":
-            return self.const(0.0) if va == 0 else a if vb == 1 else None
-        if opcode == "neg" and self.nodes[a][0] == "neg":
-            return int(self.nodes[a][1])
-        if opcode == "select":
-            if va is not None:
-                return b if va else args[2]
-            return b if b == args[2] else None
+    def _minus(self, node: int) -> int | None:
+        """The node of which this one is the negative, or None."""
+        row = self.nodes[node]
+        return row[1] if row[0] == "neg" else None
+
+    # Rules by opcode: a simpler node of the same value, or None.
+
+    def _add(self, a: int, b: int) -> int | None:
+        for this, other in ((a, b), (b, a)):
+            if self.constant(this) == 0:
+                return other
+            minus = self._minus(this)
+            if minus is not None:
+                return self.op("sub", other, minus)
         return None
+
+    def _sub(self, a: int, b: int) -> int | None:
+        if self.constant(b) == 0:
+            return a
+        minus = self._minus(b)
+        if minus is not None:
+            return self.op("add", a, minus)
+        return self.op("neg", b) if self.constant(a) == 0 else None
+
+    def _mul(self, a: int, b: int) -> int | None:
+        for this, other in ((a, b), (b, a)):
+            value = self.constant(this)
+            if value in (0, 1, -1):
+                return self.const(0.0) if value == 0 else other if value == 1 else self.op("neg", other)
+        return self._both_negative("mul", a, b)
+
+    def _div(self, a: int, b: int) -> int | None:
+        if self.constant(a) == 0:
+            return self.const(0.0)
+        if self.constant(b) in (1, -1):
+            return a if self.constant(b) == 1 else self.op("neg", a)
+        return self._both_negative("div", a, b)
+
+    def _both_negative(self, opcode: str, a: int, b: int) -> int | None:
+        left, right = self._minus(a), self._minus(b)
+        return None if left is None or right is None else self.op(opcode, left, right)
+
+    def _neg(self, a: int) -> int | None:
+        return self._minus(a)
+
+    def _select(self, condition: int, a: int, b: int) -> int | None:
+        if a == b:
+            return a
+        value = self.constant(condition)
+        return None if value is None else a if value else b
+
+    def _pow(self, a: int, b: int) -> int | None:
+        exponent = self.constant(b)
+        if exponent == 0.5:
+            return self.op("sqrt", a)
+        return self.power(a, int(exponent)) if exponent in (-1, 0, 1, 2, 3) else None  # type: ignore[arg-type]
 
     def power(self, node: int, exponent: int) -> int:
         """Whole power by repeated squaring: the same products in every language."""

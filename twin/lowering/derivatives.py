@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,7 +41,7 @@ def _jacobian(f: Function, which: tuple[int, ...]) -> Function:
 
     def rows(*args: Any) -> Any:
         blocks = jax.jacfwd(f, which)(*args)
-        return jnp.concatenate([b.reshape(b.shape[0], -1) for b in blocks], 1)
+        return jnp.concatenate([b.reshape(b.shape[0], math.prod(b.shape[1:])) for b in blocks], 1)
 
     return rows
 

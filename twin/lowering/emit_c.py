@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from twin.lowering.emit import Spelling, lines
-from twin.lowering.opcodes import C_PRELUDE, OPCODES
+from twin.lowering.opcodes import C_PRELUDE
 from twin.lowering.program import Program
 
 
@@ -30,5 +30,5 @@ def emit_c(programs: Iterable[Program], prefix: str = "") -> str:
                  "    const double *restrict d, const double *restrict p, double *restrict out,",
                  "    double *restrict work) {",
                  "    (void)t; (void)x; (void)z; (void)u; (void)d; (void)p; (void)out; (void)work;",
-                 *lines(p, how, OPCODES), "}"]
+                 *lines(p, how), "}"]
     return "\n".join(text) + "\n"

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
-from twin.lowering.emit import Spelling, lines
-from twin.lowering.opcodes import NUMBA_PRELUDE, OPCODES
+from twin.lowering.emit import Spelling, lines, python_number
+from twin.lowering.opcodes import NUMBA_PRELUDE
 from twin.lowering.program import Program
-
-
-def _number(value: float) -> str:
-    if math.isfinite(value):
-        return repr(value)
-    return "np.nan" if value != value else "np.inf" if value > 0 else "-np.inf"
 
 
 def emit_numba(programs: Iterable[Program]) -> str:
     """Module text with an undecorated function for each program, on contiguous float64 arrays."""
     text = [NUMBA_PRELUDE]
     for p in programs:
-        how = Spelling(text=lambda o: o.numba, number=_number, let="{0} = {1}", loop="for {0} in range({1}):", end="",
-                       indent="    ", stop="", table=f"{p.name}_table")
+        how = Spelling(text=lambda o: o.numba, number=python_number, let="{0} = {1}",
+                       loop="for {0} in range({1}):", end="", indent="    ", stop="", table=f"{p.name}_table")
         if p.table:
-            text.append(f"{p.name}_table = np.array([{', '.join(map(_number, p.table))}])")
-        text += [f"def {p.name}(t, x, z, u, d, p, out, work):", *(lines(p, how, OPCODES) or ["    pass"])]
+            text.append(f"{p.name}_table = np.array([{', '.join(map(python_number, p.table))}])")
+        text += [f"def {p.name}(t, x, z, u, d, p, out, work):", *(lines(p, how) or ["    pass"])]
     return "\n".join(text) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 _INTEGRAL = 4503599627370496.0  # 2**52: from here on every double is a whole number
 
@@ -25,17 +26,17 @@ def tw_sign(a: float) -> float:
 
 def tw_floor(a: float) -> float:
     """Largest whole number not above."""
-    return float(math.floor(a)) if abs(a) < _INTEGRAL else a
+    return math.copysign(float(math.floor(a)), a) if abs(a) < _INTEGRAL else a
 
 
 def tw_ceil(a: float) -> float:
     """Smallest whole number not below."""
-    return float(math.ceil(a)) if abs(a) < _INTEGRAL else a
+    return math.copysign(float(math.ceil(a)), a) if abs(a) < _INTEGRAL else a
 
 
 def tw_round(a: float) -> float:
     """Nearest whole number, halves to even."""
-    return float(round(a)) if abs(a) < _INTEGRAL else a
+    return math.copysign(float(round(a)), a) if abs(a) < _INTEGRAL else a
 
 
 def tw_is_finite(a: float) -> bool:
@@ -70,3 +71,15 @@ def safe(f: Callable[..., float], *args: float) -> float:
         if f is math.pow and a == 0.0 and args[1] < 0.0:
             return math.copysign(math.inf, a) if args[1] % 2.0 == 1.0 else math.inf
         return math.nan
+
+
+def deferred(text: str, scope: dict[str, Any]) -> Callable[[str], Callable[..., None]]:
+    """Functions of a module text by name, compiled when one is first asked for."""
+    found: dict[str, Any] = {}
+
+    def get(name: str) -> Callable[..., None]:
+        if not found:
+            exec(text, scope, found)
+        return found[name]
+
+    return get

@@ -40,10 +40,15 @@ def _compare(symbol: str) -> Opcode:
     return Opcode(2, text, text, f"(double)({text})", text)
 
 
-def _own(name: str, arity: int) -> Opcode:
-    """Operation written out once for each language in its prelude."""
-    text = f"tw_{name}({', '.join(f'{{{i}}}' for i in range(arity))})"
-    return Opcode(arity, text, text, text, text)
+def _choice(name: str, arity: int, text: str) -> Opcode:
+    """Operation that Python writes with comparisons, C as a function of its prelude."""
+    call = f"tw_{name}({', '.join(f'{{{i}}}' for i in range(arity))})"
+    return Opcode(arity, text, text, call, text)
+
+
+def _whole(name: str, numba: str) -> Opcode:
+    """Rounding to a whole number, with the sign of zero as in C."""
+    return Opcode(1, f"tw_{name}({{0}})", f"tw_{name}({{0}})", f"tw_{name}({{0}})", f"{numba}({{0}})")
 
 
 OPCODES: dict[str, Opcode] = {
@@ -57,8 +62,11 @@ OPCODES: dict[str, Opcode] = {
     "acos": _function("acos"), "atan": _function("atan"), "atan2": _function("atan2", 2), "sinh": _function("sinh"),
     "cosh": _function("cosh"), "tanh": _function("tanh"), "asinh": _function("asinh"), "acosh": _function("acosh"),
     "atanh": _function("atanh"), "erf": _function("erf"), "erfc": _function("erfc"),
-    "min": _own("min", 2), "max": _own("max", 2), "sign": _own("sign", 1), "floor": _own("floor", 1),
-    "ceil": _own("ceil", 1), "round": _own("round", 1), "is_finite": _own("is_finite", 1),
+    "min": _choice("min", 2, "{0} if {0} < {1} or {0} != {0} else {1}"),
+    "max": _choice("max", 2, "{0} if {0} > {1} or {0} != {0} else {1}"),
+    "sign": _choice("sign", 1, "{0} if {0} != {0} or {0} == 0.0 else 1.0 if {0} > 0.0 else -1.0"),
+    "is_finite": _choice("is_finite", 1, "{0} - {0} == 0.0"),
+    "floor": _whole("floor", "np.floor"), "ceil": _whole("ceil", "np.ceil"), "round": _whole("round", "np.rint"),
     "lt": _compare("<"), "le": _compare("<="), "gt": _compare(">"), "ge": _compare(">="), "eq": _compare("=="),
     "ne": _compare("!="),
     "and": Opcode(2, "{0} and {1}", "{0} and {1}", "(double)({0} != 0.0 && {1} != 0.0)", "{0} and {1}"),
@@ -70,35 +78,14 @@ OPCODES: dict[str, Opcode] = {
 BOOLEAN = frozenset(("lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not", "is_finite"))
 
 PYTHON_PRELUDE = """import math
-from twin.lowering.ieee import div, safe, tw_ceil, tw_floor, tw_is_finite, tw_max, tw_min, tw_round, tw_sign
+
+from twin.lowering.ieee import deferred, div, safe, tw_ceil, tw_floor, tw_round
 """
 
-NUMBA_PRELUDE = '''
-import math
-import numba
+NUMBA_PRELUDE = """import math
+
 import numpy as np
-@numba.njit(inline="always", error_model="numpy")
-def tw_min(a, b):
-    return a if a != a else (b if b != b else (a if a < b else b))
-@numba.njit(inline="always", error_model="numpy")
-def tw_max(a, b):
-    return a if a != a else (b if b != b else (a if a > b else b))
-@numba.njit(inline="always", error_model="numpy")
-def tw_sign(a):
-    return a if a != a or a == 0.0 else (1.0 if a > 0.0 else -1.0)
-@numba.njit(inline="always", error_model="numpy")
-def tw_floor(a):
-    return np.floor(a)
-@numba.njit(inline="always", error_model="numpy")
-def tw_ceil(a):
-    return np.ceil(a)
-@numba.njit(inline="always", error_model="numpy")
-def tw_round(a):
-    return np.rint(a)
-@numba.njit(inline="always", error_model="numpy")
-def tw_is_finite(a):
-    return a - a == 0.0
-'''
+"""
 
 C_PRELUDE = '''
 #include <math.h>
@@ -124,6 +111,7 @@ def evaluate(opcode: str, *args: float) -> float:
     """Exact value of an operation on constants, as every emitter computes it."""
     if opcode in _VALUES:
         return float(_VALUES[opcode](*args))
-    if OPCODES[opcode].python.startswith("tw_"):
-        return float(getattr(ieee, f"tw_{opcode}")(*args))
+    own = getattr(ieee, f"tw_{opcode}", None)
+    if own is not None:
+        return float(own(*args))
     return ieee.safe(getattr(math, opcode), *args)

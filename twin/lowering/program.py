@@ -21,6 +21,8 @@ import hashlib
 import json
 from typing import Any
 
+from twin.errors import StorageError
+
 ARRAYS = ("x", "z", "u", "d", "p", "out", "work", "table")
 PROGRAM_VERSION = 1
 
@@ -41,36 +43,56 @@ class Program:
         """Length of one array argument."""
         return dict(self.sizes)[array]
 
+    def to_data(self) -> dict[str, Any]:
+        """The Program as lists and strings; floats as hexadecimal, so that nothing is rounded."""
+        return {"version": PROGRAM_VERSION, "name": self.name, "sizes": self.sizes,
+                "table": [v.hex() for v in self.table], "body": [_freeze(s) for s in self.body]}
+
+    @classmethod
+    def from_data(cls, raw: dict[str, Any]) -> Program:
+        """The Program of `to_data`.
+
+        Raises
+        ------
+        StorageError
+            Where another version of the library wrote it.
+        """
+        if raw.get("version") != PROGRAM_VERSION:
+            raise StorageError(f"The stored program has version {raw.get('version')}. Expected {PROGRAM_VERSION}. "
+                               "Save it again from its class.")
+        sizes, table = tuple((n, int(k)) for n, k in raw["sizes"]), tuple(float.fromhex(v) for v in raw["table"])
+        return cls(raw["name"], sizes, table, tuple(_thaw(s) for s in raw["body"]))
+
     def to_json(self) -> str:
-        """Exact text: floats as hexadecimal."""
-        return json.dumps({"version": PROGRAM_VERSION, "name": self.name, "sizes": self.sizes,
-                           "table": [v.hex() for v in self.table], "body": _freeze(self.body)}, separators=(",", ":"))
+        """Exact text."""
+        return json.dumps(self.to_data(), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Program:
         """The Program written by `to_json`."""
-        raw = json.loads(text)
-        if raw.get("version") != PROGRAM_VERSION:
-            raise ValueError(f"The program has version {raw.get('version')}. Expected {PROGRAM_VERSION}.")
-        sizes, table = tuple((n, int(k)) for n, k in raw["sizes"]), tuple(float.fromhex(v) for v in raw["table"])
-        return cls(raw["name"], sizes, table, tuple(_thaw(s) for s in raw["body"]))
+        return cls.from_data(json.loads(text))
 
     def key(self) -> str:
         """Program key: hash of everything the compiled code depends on, constants with their bytes."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:32]
 
 
-def _freeze(value: Any) -> Any:
-    if isinstance(value, tuple | list):
-        if len(value) == 3 and value[0] == "const":
-            return ["const", value[1], float(value[2]).hex()]
-        return [_freeze(v) for v in value]
-    return value
+def _freeze(s: Statement) -> Any:
+    if s[0] == "const":
+        return ("const", s[1], float(s[2]).hex())
+    return (*s[:3], [_freeze(inner) for inner in s[3]]) if s[0] == "loop" else s
 
 
-def _thaw(value: Any) -> Any:
-    if isinstance(value, list):
-        if len(value) == 3 and value[0] == "const":
-            return ("const", value[1], float.fromhex(value[2]))
-        return tuple(_thaw(v) for v in value)
-    return value
+def _thaw(s: list[Any]) -> Statement:
+    kind = s[0]
+    if kind == "const":
+        return ("const", s[1], float.fromhex(s[2]))
+    if kind == "load":
+        return ("load", s[1], s[2], _index(s[3]))
+    if kind == "loop":
+        return ("loop", s[1], s[2], tuple(_thaw(inner) for inner in s[3]))
+    return (kind, s[1], _index(s[2]), s[3]) if kind == "store" or kind == "add" else tuple(s)
+
+
+def _index(raw: list[Any]) -> Index:
+    return raw[0], tuple((i, stride) for i, stride in raw[1])

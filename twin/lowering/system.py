@@ -5,18 +5,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twin.errors import LoweringError, SpecError
-from twin.lowering import cache
+from twin.lowering import cache, source_key
 from twin.lowering.program import Program
 from twin.model import Row
 from twin.signals import ROLES, Signal
 
 SYSTEM_VERSION = 1
+SMALL = 60  # most unknowns of a model that is lowered element by element
 PROGRAMS = ("rhs", "jacobian", "input_jacobian", "parameter_jacobian", "outputs", "output_jacobian", "hessian",
             "sensitivity", "sensitivity_tangent")
+
+
+MOST_KNOWN = 64
+_KNOWN: dict[str, System] = {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +50,7 @@ class System:
     _programs: dict[str, Program] = dataclasses.field(default_factory=dict, repr=False)
     _patterns: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
     _lower: Callable[[System, str], None] | None = dataclasses.field(default=None, repr=False)
+    _stored: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)  # programs not read from text yet
 
     def layout(self, role: str) -> tuple[Row, ...]:
         """Where the signals of a role lie in its flat vector."""
@@ -87,12 +93,19 @@ class System:
         """Program by name, lowered if it is not there yet."""
         if name not in PROGRAMS:
             raise SpecError(f"There is no program '{name}'. Known: {', '.join(PROGRAMS)}.")
+        if name in self._stored:
+            self._programs[name] = Program.from_data(self._stored.pop(name))
         if name not in self._programs:
             if self._lower is None:
                 raise LoweringError(f"The stored system of {self.name} does not hold the program '{name}'. "
-                                    f"It holds {', '.join(self._programs)}. Save it again with this program.")
+                                    f"It holds {', '.join(self.held)}. Save it again with this program.")
             self._lower(self, name)
         return self._programs[name]
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Names of the programs that are there without lowering anything."""
+        return (*self._programs, *self._stored)
 
     @property
     def pattern(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -108,7 +121,7 @@ class System:
 
     def to_json(self, programs: tuple[str, ...] = ("rhs", "jacobian", "outputs")) -> str:
         """Exact text of the system with these programs."""
-        held = {n: json.loads(self.program(n).to_json()) for n in programs}
+        held = {n: self.program(n).to_data() for n in programs}
         rows = {role: [[dataclasses.asdict(r.signal) | {"lower": r.signal.lower.hex() if math.isinf(r.signal.lower)
                                                         else r.signal.lower,
                                                         "upper": r.signal.upper.hex() if math.isinf(r.signal.upper)
@@ -131,8 +144,8 @@ class System:
                 for role, found in raw["rows"].items()}
         cells = raw["cells"] and CellStructure(**raw["cells"] | {"pattern": tuple(map(tuple, raw["cells"]["pattern"]))})
         return cls(raw["name"], raw["time_unit"], rows, tuple(raw["parameters"]),
-                   tuple(float.fromhex(v) for v in raw["values"]), raw["initial"], cells,
-                   {n: Program.from_json(json.dumps(p)) for n, p in raw["programs"].items()}, raw["patterns"], lower)
+                   tuple(float.fromhex(v) for v in raw["values"]), raw["initial"], cells, {}, raw["patterns"], lower,
+                   raw["programs"])
 
 
 def _signal(raw: dict[str, Any]) -> Signal:
@@ -153,13 +166,31 @@ def system_of(model: Any) -> System:
         return held
     initial = {k: _plain(v) for k, v in model.initial().items()} if hasattr(model, "initial") else {}
     values = tuple(model.parameter_vector())
-    key = cache.source_key(model)
+    key = source_key.source_key(model)
     stored = cache.load(f"system-{key}.json") if key else None
     lower = _Lowering(model, key)
     if stored is not None:
         return dataclasses.replace(System.from_json(stored.decode(), lower), values=values, initial=initial)
-    return System(type(model).__name__, model.time_unit, {role: model.layout(role) for role in ROLES},
-                  model.parameter_names(), values, initial, lower.structure(), {}, {}, lower)
+    rows = {role: model.layout(role) for role in ROLES}
+    system = System(model.title, model.time_unit, rows, model.parameter_names(), values, initial, None, {}, {}, lower)
+    return _known(system, lower)
+
+
+def _known(system: System, lower: _Lowering) -> System:
+    """The system with the derivatives of an equal one traced before in this process.
+
+    Equations and outputs are traced anew each time, so that a changed constant is seen; only what follows from them is kept.
+    """
+    if not (lower.on_cells() or lower.is_small()):
+        return dataclasses.replace(system, cells=lower.structure())
+    truth = [system.name, str(system.rows), *(system.program(name).key() for name in ("rhs", "outputs"))]
+    key = cache.digest(*truth, *system.parameters)
+    if key not in _KNOWN:
+        while len(_KNOWN) >= MOST_KNOWN:
+            _KNOWN.pop(next(iter(_KNOWN)))
+        _KNOWN[key] = dataclasses.replace(system, cells=lower.structure())
+    old = _KNOWN[key]
+    return dataclasses.replace(system, cells=old.cells, _programs=old._programs, _patterns=old._patterns)
 
 
 def _plain(value: Any) -> Any:
@@ -174,12 +205,19 @@ class _Lowering:
     key: str | None
 
     def structure(self) -> CellStructure | None:
-        """Layout of a model on cells."""
-        if not self.on_cells():
-            return None
-        from twin.lowering import cell_mode
+        """Layout of a model on cells, and of a large one in whole arrays where it has one."""
+        if self.on_cells():
+            from twin.lowering import cell_mode
 
-        return cell_mode.structure(self.model)
+            return cell_mode.structure(self.model)
+        if self.is_small():
+            return None
+        from twin.lowering import sparsity
+
+        return sparsity.structure(self.model)
+
+    def is_small(self) -> bool:
+        return bool(self.model.size("state") + self.model.size("algebraic") <= SMALL)
 
     def on_cells(self) -> bool:
         return bool(getattr(self.model, "on_cells", lambda: False)())
@@ -188,11 +226,17 @@ class _Lowering:
         if self.on_cells():
             from twin.lowering import cell_mode
 
-            cell_mode.lower(self.model, system, name)
-        else:
+            system._programs[name] = cell_mode.lower_cells(self.model, name)
+        elif self.is_small():
             lower_dense(self.model, system, name)
-        if self.key and {"rhs", "jacobian", "outputs"} <= set(system._programs):
-            cache.store(f"system-{self.key}.json", system.to_json(tuple(system._programs)).encode())
+        else:
+            from twin.lowering import sparsity
+
+            system._programs[name] = sparsity.lower_large(self.model, name, system.cells)
+            n = 0 if system.cells else system.n_x + system.n_z
+            system._patterns["jacobian"] = [[k // n for k in range(n * n)], [k % n for k in range(n * n)]]
+        if self.key and {"rhs", "jacobian", "outputs"} <= set(system.held):
+            cache.store(f"system-{self.key}.json", system.to_json(system.held).encode())
 
 
 def lower_dense(model: Any, system: System, name: str) -> None:
@@ -213,18 +257,33 @@ def lower_dense(model: Any, system: System, name: str) -> None:
     places = [k for k, node in enumerate(nodes) if b.constant(node) != 0.0]
     nodes_t = scalar_nodes(derivatives.time_derivative(model), sizes, b)
     system._patterns["jacobian"] = [[k // n for k in places], [k % n for k in places]]
-    _check_index(model, sizes, places, n)
+    check_index(model.title, model.layout("algebraic"), sizes["x"], [divmod(k, n) for k in places])
     system._programs[name] = finish(name, sizes, b, [nodes[k] for k in places] + nodes_t)
 
 
-def _check_index(model: Any, sizes: Mapping[str, int], places: list[int], n: int) -> None:
-    """A residual without any algebraic variable cannot fix one: the index is above one."""
-    n_x = sizes["x"]
-    names = [r.signal.name for r in model.layout("algebraic") for _ in range(r.count)]
-    for k, name in enumerate(names):
-        for where, told in ((lambda i, j, k=k: i == n_x + k and j >= n_x, "residual"),
-                            (lambda i, j, k=k: j == n_x + k and i >= n_x, "variable")):
-            if not any(where(q // n, q % n) for q in places):
-                raise SpecError(f"{type(model).__name__}: the algebraic {told} '{name}' occurs in no derivative of the "
-                                "residuals with respect to the algebraics (index above 1). Differentiate the "
-                                "constraint, or make it a state.", name=name)
+def check_index(model: str, rows: Iterable[Row], n_x: int, places: Iterable[tuple[int, int]]) -> None:
+    """Refuse residuals that cannot fix the algebraics: no pairing of residuals with variables they depend on.
+
+    `rows` are the algebraics, `places` the rows and columns of the nonzeros of d(rhs)/d(x, z).
+    """
+    names = {r.start + k * r.step: r.signal.name for r in rows for k in range(r.count)}
+    reads: dict[int, list[int]] = {i: [] for i in names}
+    for i, j in places:
+        if i >= n_x and j >= n_x:
+            reads[i - n_x].append(j - n_x)
+    fixed_by: dict[int, int] = {}
+
+    def pair(i: int, tried: set[int]) -> bool:
+        for j in reads[i]:
+            if j not in tried:
+                tried.add(j)
+                if j not in fixed_by or pair(fixed_by[j], tried):
+                    fixed_by[j] = i
+                    return True
+        return False
+
+    for i, name in names.items():
+        if not pair(i, set()):
+            held = ", ".join(sorted({names[j] for j in reads[i]})) or "no algebraic variable"
+            raise SpecError(f"{model}: the algebraic residual '{name}' depends on {held} and leaves no variable that it can "
+                            "fix (index above 1). Differentiate the constraint, or make the variable a state.", name=name)

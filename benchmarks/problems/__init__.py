@@ -1,0 +1,1 @@
+"""Problems, stated once for every tool."""

@@ -1,0 +1,108 @@
+"""The shipped penicillin records, job and notebook."""
+
+import importlib.util
+import json
+import os
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from processes.bioreactor import Penicillin
+from twin.jobs.job import read_job
+from twin.jobs.run import run_job
+from twin.status import Status
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def table(path):
+    with path.open() as file:
+        return file.readline().strip().split(","), np.genfromtxt(file, delimiter=",")
+
+
+def test_the_records_are_those_of_the_plant(tmp_path):
+    spec = importlib.util.spec_from_file_location("penicillin_plant", EXAMPLES / "data" / "penicillin_plant.py")
+    plant = importlib.util.module_from_spec(spec)
+    sys.modules["penicillin_plant"] = plant
+    try:
+        spec.loader.exec_module(plant)
+        plant.main(0, tmp_path / "again.csv")
+    finally:
+        del sys.modules["penicillin_plant"]
+    shipped, again = table(EXAMPLES / "data" / "penicillin_seed0.csv"), table(tmp_path / "again.csv")
+    assert shipped[0] == again[0] == list(plant.COLUMNS)
+    assert shipped[1].shape == (8 * 1501, 11)
+    # Six digits are written; another machine may round the last one differently.
+    np.testing.assert_allclose(shipped[1], again[1], rtol=2e-5, atol=1e-6)
+
+
+def test_the_records_are_small_and_say_that_they_are_simulated():
+    assert (EXAMPLES / "data" / "penicillin_seed0.csv").stat().st_size < 1_000_000
+    assert "Simulated, not measured" in (EXAMPLES / "data" / "README.md").read_text()
+    assert "Nothing here was measured" in tomllib.loads((EXAMPLES / "jobs" / "penicillin.toml").read_text())["note"]
+
+
+def test_the_penicillin_job(tmp_path, monkeypatch):
+    monkeypatch.setattr("twin.jobs.page.write_pictures", lambda result: {})
+    result = run_job(EXAMPLES / "jobs" / "penicillin.toml", output=tmp_path / "out", model=Penicillin())
+    assert result.status is Status.SUCCESS
+    assert len(result.trajectories) == 8
+    # The published model knows no loss of viability, so it makes far more penicillin than the plant, and it evaporates.
+    for run in result.trajectories:
+        assert result.comparison[run, "biomass"].nrmse < 0.10
+        assert result.comparison[run, "product"].nrmse > 0.35
+        assert result.comparison[run, "product"].bias > 0.15
+        assert result.comparison[run, "volume"].bias == pytest.approx(-9.0, abs=2.5)
+    closures = {(c.balance, c.run): c for c in result.closures}
+    for run in result.trajectories:
+        assert abs(closures["carbon", run].share) < 1e-9
+        assert closures["carbon, published off-gas", run].share == pytest.approx(-0.65, abs=0.05)
+        assert closures["broth", run].closed
+        assert abs(closures["broth", run].measured) < 0.02
+    assert not any(result.excursions.values())
+    report = result.report.read_text()
+    assert "do not decide about product and volume" in report
+    assert "is missing. Closed in 0 of 8 runs." in report
+
+
+def test_the_indpensim_job_is_stated_rightly():
+    job = read_job(EXAMPLES / "jobs" / "indpensim.toml", data="elsewhere.csv", model=Penicillin())
+    assert job.data_file == Path("elsewhere.csv")
+    assert {t.signal for t in job.tags} == {"feed", "aeration", "temperature", "ph", "volume", "dissolved_oxygen"}
+
+
+def test_an_industrial_batch_is_extrapolated_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("twin.jobs.page.write_pictures", lambda result: {})
+    header = ("Time Step,Discharge rate,Sugar feed rate,Aeration rate,pH,Temperature,Vessel Weight,"
+              "Dissolved oxygen concentration")
+    rows = [f"{0.2 * k:g},0,{20 + k % 3},31,6.5,298,{62500 + 20 * k},14.7" for k in range(1, 51)]
+    (tmp_path / "batch.csv").write_text("\n".join([header, *rows]) + "\n")
+    result = run_job(EXAMPLES / "jobs" / "indpensim.toml", data=tmp_path / "batch.csv", output=tmp_path / "out",
+                     model=Penicillin())
+    said = " ".join(s for sentences in result.sentences.values() for s in sentences)
+    assert "Volume: recorded 62,520 to 63,500 l, the model is stated for 1 to 150 l: extrapolated 100% of the time" in said
+    assert "Not in the records: biomass, substrate, product." in said
+    assert "Unknown to the model: Discharge rate." in said
+    assert "agitation (30 W)" in said
+
+
+def test_the_notebook_runs(monkeypatch):
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    root = str(EXAMPLES.parent)  # the kernel is a process of its own
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]))
+    notebook = nbformat.read(EXAMPLES / "notebooks" / "penicillin.ipynb", as_version=4)
+    client = nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3",
+                                     resources={"metadata": {"path": str(EXAMPLES / "notebooks")}})
+    client.execute()
+    assert sum(cell.cell_type == "code" for cell in notebook.cells) >= 5
+
+
+def test_the_notebook_is_stored_without_outputs():
+    raw = json.loads((EXAMPLES / "notebooks" / "penicillin.ipynb").read_text())
+    for cell in raw["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []
+            assert cell["execution_count"] is None

@@ -1,0 +1,137 @@
+"""The engine and the kernels of one model as C, compiled by the machine's compiler and loaded by ctypes.
+
+Both stand in one translation unit with the sizes of the model as constants, so that the compiler unrolls the small loops.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from twin import errors
+from twin.engine import batch, kernels, records, shapes, store
+from twin.engine.translate_c import Translator
+
+SOURCES = ("tableau", "records", "linear", "step", "sensitivities", "integrator", "phases")
+FLAGS = ("-std=c99", "-O3", "-march=native", "-ffp-contract=off", "-shared", "-fPIC", "-w")
+# Vector code of loops over a handful of unknowns waits for its own stores; blocks of cells gain from it.
+SCALAR = "-fno-tree-vectorize"
+_loaded: dict[str, ctypes.CDLL] = {}
+_lock = threading.Lock()
+
+
+def sources() -> list[str]:
+    """Texts of the engine modules."""
+    here = Path(__file__).parent
+    return [(here / f"{name}.py").read_text() for name in SOURCES]
+
+
+def unit_text(kernel_text: str, names: Sequence[str], facts: shapes.Facts) -> str:
+    """One translation unit: kernels and engine."""
+    known = {field: f"kernel_{name if name in names else 'rhs'}" for field, name in kernels.PROGRAMS.items()}
+    engine = Translator(fixed={("Model", "size"): facts.size}, kernels=known).translate(sources(), ("run_members",))
+    return kernel_text + engine
+
+
+def flags_for(facts: shapes.Facts) -> tuple[str, ...]:
+    """Compiler flags for a model."""
+    return FLAGS if facts.size[records.CELLS] else (*FLAGS, SCALAR)
+
+
+def _key(flags: Sequence[str], *parts: str) -> str:
+    cc = store.compiler()
+    if cc is None:
+        raise errors.MissingExtraError("There is no C compiler. Set CC to one, or choose twin.use('numba').")
+    stamp = os.stat(cc)
+    return store.key_of(*parts, cc, str(stamp.st_mtime_ns), str(stamp.st_size), store.machine(), " ".join(flags))
+
+
+def _model_key(system: Any, names: Sequence[str], facts: shapes.Facts) -> str:
+    """Key of the library of a model, found without writing its text."""
+    programs = [part for name in names for part in (name, system.program(name).key())]
+    return _key(flags_for(facts), _writers(), *programs, repr(facts.size))
+
+
+@functools.cache
+def _writers() -> str:
+    """Hash of every file that has a say in the text of a library."""
+    from twin import lowering
+
+    home = Path(lowering.__file__).parent
+    texts = [(home / f"{name}.py").read_text() for name in ("emit", "emit_c", "opcodes")]
+    return store.key_of(*sources(), Path(__file__).with_name("translate_c.py").read_text(), *texts)
+
+
+def cached(system: Any, names: Sequence[str], facts: shapes.Facts) -> bool:
+    """True where the library of a model is there already."""
+    if store.compiler() is None:
+        return False
+    key = _model_key(system, names, facts)
+    return key in _loaded or (store.folder() / "c" / f"{key}.so").exists()
+
+
+def library(system: Any, names: Sequence[str], facts: shapes.Facts) -> ctypes.CDLL:
+    """The shared object with kernels and engine of a model, compiled where the cache does not hold it."""
+    key, flags = _model_key(system, names, facts), flags_for(facts)
+    with _lock:
+        if key not in _loaded:
+            _loaded[key] = _open(key, lambda: unit_text(kernels.c_text(system, names), names, facts), flags)
+        return _loaded[key]
+
+
+def library_of_text(text: str, flags: Sequence[str] = FLAGS) -> ctypes.CDLL:
+    """The shared object of any C text."""
+    key = _key(flags, text)
+    with _lock:
+        if key not in _loaded:
+            _loaded[key] = _open(key, lambda: text, flags)
+        return _loaded[key]
+
+
+def _open(key: str, text: Callable[[], str], flags: Sequence[str]) -> ctypes.CDLL:
+    place = store.writable("c")
+    if place is None:
+        held = store.folder() / "c" / f"{key}.so"
+        place = held.parent if held.exists() else store.scratch()
+    path = place / f"{key}.so"
+    if path.exists():
+        try:
+            return ctypes.CDLL(str(path))
+        except OSError:
+            path.unlink(missing_ok=True)
+    _compile(text(), path, flags)
+    return ctypes.CDLL(str(path))
+
+
+def _compile(text: str, path: Path, flags: Sequence[str]) -> None:
+    cc = str(store.compiler())
+    stem = path.with_name(f".{path.stem}.{os.getpid()}.{threading.get_ident()}")
+    source, made = stem.with_suffix(".c"), stem.with_suffix(".so")
+    try:
+        source.write_text(text)
+        done = subprocess.run([cc, *flags, "-o", str(made), str(source), "-lm"], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise errors.LoweringError(f"The C compiler {cc} failed: {done.stderr.strip()[:400]} "
+                                       "Use another compiler (CC), or twin.use('numba').")
+        os.replace(made, path)
+    finally:
+        source.unlink(missing_ok=True)
+        made.unlink(missing_ok=True)
+
+
+class CompiledRun(batch.SlotRun):
+    """One task on one model in C."""
+
+    name = "c"
+
+    def __init__(self, system: Any, names: Sequence[str], facts: shapes.Facts, task: records.Task) -> None:
+        super().__init__(system, names, facts, task)
+        self.entry = library(system, names, facts).run_members_packed
+        self.entry.argtypes, self.entry.restype = [ctypes.c_void_p], ctypes.c_int64
+        self.kernels = [0] * len(kernels.PROGRAMS)  # called directly
