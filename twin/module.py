@@ -22,7 +22,7 @@ class _Namespace(dict):
             raise TypeError(f"'{name}' is declared twice in {self.get('__qualname__', 'a class')}. Rename one of the "
                             "two.")
         if isinstance(value, dataclasses.Field) and name not in self.get("__annotations__", {}):
-            self.setdefault("__annotations__", {})[name] = "Any"
+            self.setdefault("__annotations__", {})[name] = Any
         super().__setitem__(name, value)
 
 
@@ -34,7 +34,12 @@ class ModuleType(type):
         return _Namespace()
 
     def __new__(metacls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kw: Any) -> type:
-        return super().__new__(metacls, name, bases, dict(namespace), **kw)
+        plain = dict(namespace)
+        plain.setdefault("__module__", sys._getframe(1).f_globals.get("__name__", ""))  # classes made by type(...)
+        for key, value in namespace.items():
+            if isinstance(value, dataclasses.Field):
+                plain.setdefault("__annotations__", {}).setdefault(key, Any)
+        return super().__new__(metacls, name, bases, plain, **kw)
 
 
 class Module(metaclass=ModuleType):

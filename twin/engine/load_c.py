@@ -18,7 +18,7 @@ from twin import errors
 from twin.engine import batch, kernels, records, shapes, store
 from twin.engine.translate_c import Translator
 
-SOURCES = ("tableau", "records", "linear", "integrator", "sensitivities", "phases")
+SOURCES = ("tableau", "records", "linear", "step", "sensitivities", "integrator", "phases")
 FLAGS = ("-std=c99", "-O3", "-march=native", "-ffp-contract=off", "-shared", "-fPIC", "-w")
 # Vector code of loops over a handful of unknowns waits for its own stores; blocks of cells gain from it.
 SCALAR = "-fno-tree-vectorize"
@@ -29,7 +29,7 @@ _lock = threading.Lock()
 def sources() -> list[str]:
     """Texts of the engine modules."""
     here = Path(__file__).parent
-    return [text.read_text() for name in SOURCES if (text := here / f"{name}.py").exists()]
+    return [(here / f"{name}.py").read_text() for name in SOURCES]
 
 
 def unit_text(kernel_text: str, names: Sequence[str], facts: shapes.Facts) -> str:

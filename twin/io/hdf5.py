@@ -121,7 +121,7 @@ def _check_format(file: Any, path: Path) -> None:
                                   f"'{FORMAT}'. Read it with h5py or pandas, and pass the DataFrame to twin.read.")
     schema = file.attrs.get("schema")
     if not hasattr(schema, "__index__") or not 1 <= int(schema) <= SCHEMA:
-        raise errors.StorageError(f"{path} has schema {schema!r}. Expected 1 to {SCHEMA}. Update Twinworks to read it.")
+        raise errors.StorageError(f"{path} has schema {schema}. Expected 1 to {SCHEMA}. Update Twinworks to read it.")
 
 
 def _write_series(group: Any, s: Series) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twin.files import replace_file
+from twin.jobs import findings
 from twin.jobs.findings import GRADES, grade
 from twin.report import figures
 from twin.report.page import Cell, Page, number, pretty
@@ -37,17 +38,18 @@ def write_pictures(result: JobResult) -> dict[str, bytes]:
         moved = [n for n in acted if float(trajectory[n].max() - trajectory[n].min()) > 0]
         found[f"run {run}"] = figures.png(figures.run_with_residuals(trajectory, mine, shown, moved))
     for balance in dict.fromkeys(c.balance for c in result.closures):
-        mine = [c for c in result.closures if c.balance == balance and c.start + c.entered > 0]
-        if mine:
-            found[f"balance {balance}"] = figures.png(figures.balance_bars(mine))
+        bars = [c for c in result.closures if c.balance == balance and c.start + c.entered > 0]
+        if bars:
+            found[f"balance {balance}"] = figures.png(figures.balance_bars(bars))
     replace_file(result.job.folder / "overview.png", lambda temporary: temporary.write_bytes(found["overview"]))
     return found
 
 
-def write_report(result: JobResult, pictures: Mapping[str, bytes]) -> None:
-    """Write `report.html`."""
+def write_report(result: JobResult, pictures: Mapping[str, bytes], lack: str = "") -> None:
+    """Write `report.html`; `lack` says why there are no pictures, where there are none."""
     page = Page(result.job.title, result.job.note)
     _summary(page, result, pictures)
+    page.say(lack, "note")
     _quality(page, result)
     _comparison(page, result)
     _runs(page, result, pictures)
@@ -158,7 +160,7 @@ def _runs(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> None:
         steps = f" in {int(trajectory.stats['steps']):,} steps" if "steps" in trajectory.stats else ""
         page.say(f"{trajectory.status} {origin}{steps}.", "soft")
         page.unfold()
-    page.points([f"{run}: missing. {why}" for run, why in result.missing.items()])
+    page.points(findings.about_missing(result.missing))
 
 
 def _balances(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from twin.errors import LoweringError
 from twin.lowering.fusion import Plan, Reader
 from twin.lowering.lazy_arrays import (
     Buffer,
@@ -29,15 +30,17 @@ from twin.lowering.lazy_arrays import (
     loop_free,
 )
 from twin.lowering.loops import Writer, plus, times
+from twin.lowering.primitives import ELEMENTWISE, line, refusal, unsupported
 from twin.lowering.program import Program
-from twin.lowering.scalar import CALLS, ELEMENTWISE, equation, inner, trace, unsupported
+from twin.lowering.scalar import CALLS, equation, inner, trace
 
 POINTWISE = {*ELEMENTWISE, "div", "rem", "select_n", "clamp", "logistic", "round", "rsqrt", "square", "integer_pow",
-             "convert_element_type"}
+             "convert_element_type", "lt_to", "le_to", "xor"}
 PASSED = {"copy", "copy_p", "stop_gradient", "optimization_barrier", "real"}
 REDUCTIONS = {"reduce_sum": ("add", 0.0), "reduce_prod": ("mul", 1.0), "reduce_max": ("max", -math.inf),
               "reduce_min": ("min", math.inf), "reduce_and": ("and", 1.0), "reduce_or": ("or", 0.0)}
 CUMULATIVE = {"cumsum": ("add", 0.0), "cumprod": ("mul", 1.0), "cummax": ("max", -math.inf), "cummin": ("min", math.inf)}
+SCATTERS = {"scatter": None, "scatter-add": ("add", 0.0), "scatter-mul": ("mul", 1.0)}
 PIECES = 16  # most pieces of equal stride that a constant gather along one axis may have
 
 
@@ -115,7 +118,12 @@ def lazily(eqn: Any, args: list[Lazy]) -> list[Lazy]:
     if name in CALLS:
         closed = inner(p)
         jaxpr, constants = (closed.jaxpr, closed.consts) if hasattr(closed, "jaxpr") else (closed, ())
-        return graph(jaxpr, constants, args[len(args) - len(jaxpr.invars):])
+        try:
+            return graph(jaxpr, constants, args[len(args) - len(jaxpr.invars):])
+        except LoweringError as e:
+            if getattr(e, "where", None) == "":  # inside a library function: name the line that called it
+                raise refusal(e.primitive, e.why, line(eqn)) from None  # type: ignore[attr-defined]
+            raise
     if name in REDUCTIONS:
         return [Reduce(args[0], p["axes"], *REDUCTIONS[name])]
     if name in CUMULATIVE:
@@ -212,6 +220,16 @@ def _reverse(p: Mapping[str, Any], a: Lazy) -> Lazy:
     return Move(a, a.shape, pull)
 
 
+def _tile(p: Mapping[str, Any], a: Lazy) -> Lazy:
+    for axis, times_over in enumerate(p["reps"]):
+        if times_over != 1:
+            shape = list(a.shape)
+            shape.insert(axis, times_over)
+            wide = _broadcast({"shape": shape, "broadcast_dimensions": [k for k in range(len(shape)) if k != axis]}, a)
+            a = Reshape(wide, [n * times_over if k == axis else n for k, n in enumerate(a.shape)])
+    return a
+
+
 def _stack(p: Mapping[str, Any], *args: Lazy) -> Lazy:
     return Concat([_expand({"dimensions": (p["axis"],)}, a) for a in args], p["axis"])
 
@@ -259,6 +277,7 @@ def overlay(a: Lazy, patch: Lazy, starts: Sequence[int], axis: int = 0) -> Lazy:
 MOVES: dict[str, Callable[..., Lazy]] = {
     "slice": _slice, "broadcast_in_dim": _broadcast, "reshape": _reshape, "squeeze": _squeeze, "expand_dims": _expand,
     "transpose": lambda p, a: transpose(a, p["permutation"]), "rev": _reverse, "pad": _pad, "stack": _stack,
+    "tile": _tile,
     "concatenate": lambda p, *a: Concat(a, p["dimension"]),
 }
 
@@ -370,20 +389,20 @@ def _scatter(eqn: Any, args: list[Lazy]) -> list[Lazy]:
 
     a, patch = args[0], args[2]
     indices = np.array(numbers(eqn, args[1]), dtype=np.int64).reshape(args[1].shape)
-    adds = eqn.primitive.name != "scatter"
+    joined = SCATTERS[eqn.primitive.name]
     kept = {k: v for k, v in eqn.params.items() if k not in ("update_jaxpr", "update_consts", "unique_indices")}
     with jax.ensure_compile_time_eval():
         scatter = lambda base, new: np.asarray(jax.lax.scatter(  # noqa: E731
             jax.numpy.asarray(base), jax.numpy.asarray(indices), jax.numpy.asarray(new), kept["dimension_numbers"],
             mode=kept["mode"]))
         order = np.arange(patch.size).reshape(patch.shape)
-        where = scatter(np.arange(a.size).reshape(a.shape) if not adds else np.full(a.shape, -1), order + a.size)
-    if adds and np.unique(where[where >= 0]).size != patch.size:
+        where = scatter(np.arange(a.size).reshape(a.shape) if joined is None else np.full(a.shape, -1), order + a.size)
+    if joined is not None and np.unique(where[where >= 0]).size != patch.size:
         raise unsupported(eqn, " that meets an element twice")
-    zero = Constant(np.zeros(1))
-    flat = Concat([Reshape(a, (a.size,)), Reshape(patch, (patch.size,)), zero], 0)
+    opcode, neutral = joined or ("", 0.0)
+    flat = Concat([Reshape(a, (a.size,)), Reshape(patch, (patch.size,)), Constant(np.array([neutral]))], 0)
     found = picked(eqn, flat, np.where(where < 0, a.size + patch.size, where))
-    return [Op("add", lambda b, x, y: b.op("add", x, y), [a, found], a.shape)] if adds else [found]
+    return [Op(opcode, lambda b, x, y: b.op(opcode, x, y), [a, found], a.shape)] if joined else [found]
 
 
 def _cond(eqn: Any, args: list[Lazy]) -> list[Lazy]:
@@ -436,8 +455,8 @@ def write_scan(scan: Scan, target: Buffer, buffers: dict[int, Buffer], w: Writer
 
 SPECIAL: dict[str, Callable[[Any, list[Lazy]], list[Lazy]]] = {
     "split": _split, "iota": _iota, "dot_general": _dot, "dynamic_slice": _dynamic_slice,
-    "dynamic_update_slice": _dynamic_update_slice, "gather": _gather, "scatter": _scatter, "scatter-add": _scatter,
-    "scatter_add": _scatter, "cond": _cond, "scan": _scan,
+    "dynamic_update_slice": _dynamic_update_slice, "gather": _gather, **dict.fromkeys(SCATTERS, _scatter),
+    "cond": _cond, "scan": _scan,
     "unstack": lambda eqn, args: [_squeeze({"dimensions": (eqn.params["axis"],)}, a) for a in _rows(eqn, args[0])],
 }
 

@@ -198,7 +198,7 @@ class Row:
 
     def through_ghosts(self, wanted: Sequence[str]) -> list[tuple[int, int, str, int, int]]:
         """What the ghosts add to derivatives of the end cells: (cell, row, argument, entry, node)."""
-        cells, w, b = self.cells, self.w, self.w.builder
+        cells, b = self.cells, self.w.builder
         n, found = cells.count, []
         kept = [k for k in wanted if k in END_ARGUMENTS]
         kept += [k for k in ("first", "last") if "own" in wanted]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 Indices = tuple[Index, ...]
 INLINE = 16  # longest sum that is written out
-COST = {"exp": 20, "log": 20, "pow": 40, "tanh": 25, "logistic": 30, "div": 5, "sqrt": 6, "sin": 20, "cos": 20, "log1p": 20,
-        "expm1": 20, "erf": 30, "integer_pow": 3, "atan": 20, "cbrt": 20, "exp2": 20}
+COST = {"exp": 20, "log": 20, "pow": 40, "tanh": 25, "logistic": 30, "div": 5, "sqrt": 6, "sin": 20, "cos": 20,
+        "log1p": 20, "expm1": 20, "erf": 30, "integer_pow": 3, "atan": 20, "cbrt": 20, "exp2": 20}  # in additions
 
 
 class Lazy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -47,8 +48,8 @@ class LoopBuilder(Builder):
 class Writer:
     """Writes a Program statement by statement; what does not change in a loop is computed before it.
 
-    `work` grows as buffers are asked for. A buffer made within a loop belongs to that loop: its elements are never taken
-    out of it.
+    `work` grows as buffers are asked for. A buffer made within a loop belongs to that loop: its elements are never
+    taken out of it.
     """
 
     def __init__(self) -> None:
@@ -93,13 +94,13 @@ class Writer:
     def loop(self, count: int) -> Iterator[int]:
         """Loop over range(count); gives its id."""
         i, body = len(self.counts), []  # type: int, list[Statement]
-        self.counts.append(count)
+        self.counts.append(int(count))
         self._open.append((i, body))
         yield i
         self._open.pop()
         self._placed = {n: depth for n, depth in self._placed.items() if depth <= len(self._open)}
         if body:
-            self._here().append(("loop", i, count, tuple(body)))
+            self._here().append(("loop", i, int(count), tuple(body)))
 
     def store(self, array: str, index: Index, node: int) -> None:
         """array[index] = node."""
@@ -145,7 +146,8 @@ class Writer:
     def program(self, name: str, sizes: Mapping[str, int], out: int) -> Program:
         """The Program written so far, its values numbered in order."""
         names: dict[int, int] = {}
-        body = tuple(_numbered(s, names) for s in self.body)
+        fresh = itertools.count()
+        body = tuple(_numbered(s, names, fresh) for s in self.body)
         lengths = tuple((a, sizes[a]) for a in "xzudp") + (("out", out), ("work", self.work))
         return Program(name, lengths, tuple(self.table), body)
 
@@ -185,16 +187,13 @@ class Writer:
         return self._inner[node]
 
 
-def _numbered(s: Any, names: dict[int, int]) -> Statement:
-    def name(v: int) -> int:
-        return names.setdefault(v, len(names))
-
+def _numbered(s: Any, names: dict[int, int], fresh: Iterator[int]) -> Statement:
+    """The statement with values numbered as they are set; a value set again after its loop gets a new number."""
     kind = s[0]
     if kind == "loop":
-        return ("loop", s[1], s[2], tuple(_numbered(q, names) for q in s[3]))
+        return ("loop", s[1], s[2], tuple(_numbered(q, names, fresh) for q in s[3]))
     if kind in ("store", "add"):
-        return (kind, s[1], s[2], name(s[3]))
-    if kind == "let":
-        arguments = tuple(name(a) for a in s[3:])
-        return ("let", name(s[1]), s[2], *arguments)
-    return (kind, name(s[1]), *s[2:])
+        return (kind, s[1], s[2], names[s[3]])
+    rest = (s[2], *(names[a] for a in s[3:])) if kind == "let" else s[2:]
+    names[s[1]] = next(fresh)
+    return (kind, names[s[1]], *rest)

@@ -20,6 +20,10 @@ PROGRAMS = ("rhs", "jacobian", "input_jacobian", "parameter_jacobian", "outputs"
             "sensitivity", "sensitivity_tangent")
 
 
+MOST_KNOWN = 64
+_KNOWN: dict[str, System] = {}
+
+
 @dataclasses.dataclass(frozen=True)
 class CellStructure:
     """Unknowns of a model on cells: m_x states and m_z algebraics a cell, then border_x and border_z scalars."""
@@ -167,8 +171,26 @@ def system_of(model: Any) -> System:
     lower = _Lowering(model, key)
     if stored is not None:
         return dataclasses.replace(System.from_json(stored.decode(), lower), values=values, initial=initial)
-    return System(model.title, model.time_unit, {role: model.layout(role) for role in ROLES},
-                  model.parameter_names(), values, initial, lower.structure(), {}, {}, lower)
+    rows = {role: model.layout(role) for role in ROLES}
+    system = System(model.title, model.time_unit, rows, model.parameter_names(), values, initial, None, {}, {}, lower)
+    return _known(system, lower)
+
+
+def _known(system: System, lower: _Lowering) -> System:
+    """The system with the derivatives of an equal one traced before in this process.
+
+    Equations and outputs are traced anew each time, so that a changed constant is seen; only what follows from them is kept.
+    """
+    if not (lower.on_cells() or lower.is_small()):
+        return dataclasses.replace(system, cells=lower.structure())
+    truth = [system.name, str(system.rows), *(system.program(name).key() for name in ("rhs", "outputs"))]
+    key = cache.digest(*truth, *system.parameters)
+    if key not in _KNOWN:
+        while len(_KNOWN) >= MOST_KNOWN:
+            _KNOWN.pop(next(iter(_KNOWN)))
+        _KNOWN[key] = dataclasses.replace(system, cells=lower.structure())
+    old = _KNOWN[key]
+    return dataclasses.replace(system, cells=old.cells, _programs=old._programs, _patterns=old._patterns)
 
 
 def _plain(value: Any) -> Any:

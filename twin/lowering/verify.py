@@ -26,7 +26,7 @@ def verify_system(system: Any) -> None:
         With the first thing that does not fit.
     """
     for role in ROLES:
-        taken = []
+        taken: list[int] = []
         for r in system.rows[role]:
             signal = r.signal
             _need(signal.role == role and str(signal.name).isidentifier(), f"{signal.role!r} {signal.name!r} as {role}")
@@ -138,8 +138,8 @@ class _Walk:
             _need(array in READABLE, f"a read from {array!r}")
             self.inside(array, index, loops)
         elif kind == "let":
-            opcode = rest[1] if len(rest) > 1 else None
-            _need(type(opcode) is str and opcode in self.opcodes, f"opcode {opcode!r}")
+            opcode = rest[1] if len(rest) > 1 and type(rest[1]) is str else ""
+            _need(opcode in self.opcodes, f"opcode {rest[1:2]}")
             _need(len(rest) - 2 == self.opcodes[opcode].arity, f"opcode {opcode} with {len(rest) - 2} arguments")
             for a in rest[2:]:
                 self.read(a, known, mine)
