@@ -51,6 +51,7 @@ FUNCTIONS: dict[str, Function] = {
     "reduce": lambda t, x, z, u, d, p: jnp.stack([x.sum(), x.max(), (x * x).min(), x.prod(), x[:5].max(), x.mean()]),
     "reduce_axis": lambda t, x, z, u, d, p: jnp.max(x.reshape(3, 20), 1) + jnp.min(x.reshape(20, 3), 0) * jnp.sum(u),
     "cumulative": lambda t, x, z, u, d, p: jnp.cumsum(x) * jnp.cumsum(x[::-1])[::-1] + jax.lax.cummax(x, reverse=True),
+    "backward": lambda t, x, z, u, d, p: jax.lax.cumsum(x * p[0], reverse=True) / x,
     "cumulative_axis": lambda t, x, z, u, d, p: jnp.cumsum(jnp.cumprod(x.reshape(20, 3), 1), 0),
     "updated": lambda t, x, z, u, d, p: x.at[0].set(u[0]).at[3:7].add(u[1]).at[-1].multiply(2.0),
     "picked": lambda t, x, z, u, d, p: x[np.array([0, 5, 10, 15])] + x[-4:] * x[np.array([3, 3, 8, 1])],
@@ -60,6 +61,7 @@ FUNCTIONS: dict[str, Function] = {
     "chosen": lambda t, x, z, u, d, p: jnp.where(x > p[0], jnp.clip(x, 0.7, 1.2) ** 3, jnp.sqrt(x)) % 0.4,
     "branched": lambda t, x, z, u, d, p: jax.lax.cond(u[0] > 1, jnp.sin, jnp.cos, x) / x[0],
     "split": lambda t, x, z, u, d, p: jnp.concatenate(jnp.split(x, [7, 30])[::-1]) * jnp.repeat(u, 20),
+    "tiled": lambda t, x, z, u, d, p: jnp.tile(x[:20].reshape(10, 2), (3, 2)) * jnp.mod(x[0], 0.3),
     "rolled": lambda t, x, z, u, d, p: jnp.roll(x, 3) - jnp.diff(x, append=u[0]),
 }
 DERIVATIVES: dict[str, Function] = {

@@ -30,11 +30,12 @@ from twin.lowering.lazy_arrays import (
     loop_free,
 )
 from twin.lowering.loops import Writer, plus, times
+from twin.lowering.primitives import ELEMENTWISE, line, refusal, unsupported
 from twin.lowering.program import Program
-from twin.lowering.scalar import CALLS, ELEMENTWISE, equation, inner, line, refusal, trace, unsupported
+from twin.lowering.scalar import CALLS, equation, inner, trace
 
 POINTWISE = {*ELEMENTWISE, "div", "rem", "select_n", "clamp", "logistic", "round", "rsqrt", "square", "integer_pow",
-             "convert_element_type"}
+             "convert_element_type", "lt_to", "le_to", "xor"}
 PASSED = {"copy", "copy_p", "stop_gradient", "optimization_barrier", "real"}
 REDUCTIONS = {"reduce_sum": ("add", 0.0), "reduce_prod": ("mul", 1.0), "reduce_max": ("max", -math.inf),
               "reduce_min": ("min", math.inf), "reduce_and": ("and", 1.0), "reduce_or": ("or", 0.0)}
@@ -219,6 +220,16 @@ def _reverse(p: Mapping[str, Any], a: Lazy) -> Lazy:
     return Move(a, a.shape, pull)
 
 
+def _tile(p: Mapping[str, Any], a: Lazy) -> Lazy:
+    for axis, times_over in enumerate(p["reps"]):
+        if times_over != 1:
+            shape = list(a.shape)
+            shape.insert(axis, times_over)
+            wide = _broadcast({"shape": shape, "broadcast_dimensions": [k for k in range(len(shape)) if k != axis]}, a)
+            a = Reshape(wide, [n * times_over if k == axis else n for k, n in enumerate(a.shape)])
+    return a
+
+
 def _stack(p: Mapping[str, Any], *args: Lazy) -> Lazy:
     return Concat([_expand({"dimensions": (p["axis"],)}, a) for a in args], p["axis"])
 
@@ -266,6 +277,7 @@ def overlay(a: Lazy, patch: Lazy, starts: Sequence[int], axis: int = 0) -> Lazy:
 MOVES: dict[str, Callable[..., Lazy]] = {
     "slice": _slice, "broadcast_in_dim": _broadcast, "reshape": _reshape, "squeeze": _squeeze, "expand_dims": _expand,
     "transpose": lambda p, a: transpose(a, p["permutation"]), "rev": _reverse, "pad": _pad, "stack": _stack,
+    "tile": _tile,
     "concatenate": lambda p, *a: Concat(a, p["dimension"]),
 }
 
