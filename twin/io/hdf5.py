@@ -203,7 +203,7 @@ def _dataset(group: Any, name: str, kind: str, path: Path) -> Any:
     link = group.get(name, getlink=True)
     found = group.get(name) if isinstance(link, h5py.HardLink) else None
     plain = isinstance(found, h5py.Dataset) and found.dtype == kind and not found.is_virtual and not found.external
-    if not plain or len(found.shape) != 1:
+    if found is None or not plain or len(found.shape) != 1:
         raise errors.StorageError(f"{path}: '{name}' of {group.name} is not a plain column of {kind}. It is damaged or "
                                   "was changed. Copy it again.")
     if found.shape[0] > MAX_SAMPLES:

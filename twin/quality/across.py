@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
-from twin.data import Data, Run, Series
+from twin.data import Data, Run
 from twin.quality.report import Finding
+from twin.series import Series
 
 _MOST = 40  # tags of a run that are compared pair by pair
 

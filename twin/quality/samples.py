@@ -56,12 +56,12 @@ def examine(run: Run, series: Series, signal: Any = None) -> tuple[TagQuality, l
                  f"is {values[0]:g} {series.unit} all the time, in {len(values)} samples: is it measured at all?")
     expected = max(1, len(series) + missing)
     score = 100 * (len(series) - int(case.wrong.sum())) / expected
-    shares = (missing, *(int(mask.sum()) for mask in (bad, frozen, spikes, outside)))
-    missing, bad, frozen, spikes, outside = (n / expected for n in shares)
-    todo = _todo(missing, bad, frozen, spikes, outside, case.findings)
-    return TagQuality(run.name, series.name, series.unit, run.time_unit, len(series), spacing, missing, bad, frozen,
-                      spikes,
-                      outside, gaps, jumps, changes, score, todo), case.findings
+    marked = {"bad": bad, "frozen": frozen, "spikes": spikes, "outside": outside}
+    shares = {"missing": missing / expected} | {name: int(mask.sum()) / expected for name, mask in marked.items()}
+    row = TagQuality(run=run.name, tag=series.name, unit=series.unit, time_unit=run.time_unit, samples=len(series),
+                     spacing=spacing, gaps=gaps, clock_jumps=jumps, changes=changes, score=score,
+                     todo=_todo(case.findings, **shares), **shares)
+    return row, case.findings
 
 
 def _bad(case: _Case) -> Any:
@@ -155,20 +155,20 @@ def _frozen(case: _Case) -> Any:
     found = np.flatnonzero(length >= enough)
     kept = set(_longest(found, length))
     ends: dict[float, list[int]] = {}
-    for k in found:
+    for k in found.tolist():
         a, b = int(first[k]), int(last[k]) - 1
         value = float(values[a])
         if value in (low, high):
-            ends.setdefault(value, []).append(int(k))
+            ends.setdefault(value, []).append(k)
             continue
         mask[at[a:b + 1]] = True
-        if int(k) in kept:
+        if k in kept:
             t0, t1 = s.times[at[a]], s.times[at[b]]
             case.add("frozen", t0, t1, b - a + 1, f"is {value:g} {s.unit} in {b - a + 1} samples in a row, from "
                      f"{case.when(t0)} to {case.when(t1)}: frozen sensor? Elsewhere {1 - repeat:.0%} of its samples "
                      "differ from the one before.")
     for value, stretches in ends.items():
-        k = max(stretches, key=lambda k: int(length[k]))
+        k = stretches[int(np.argmax(length[stretches]))]
         t0, t1 = s.times[at[first[k]]], s.times[at[last[k] - 1]]
         more = f" (and in {len(stretches) - 1} more)" if len(stretches) > 1 else ""
         case.add("saturated", t0, t1, sum(int(length[k]) for k in stretches), f"is {value:g} {s.unit}, its "
@@ -234,7 +234,7 @@ def _limits(case: _Case) -> Any:
     return mask
 
 
-def _todo(missing: float, bad: float, frozen: float, spikes: float, outside: float, findings: list[Finding]) -> str:
+def _todo(findings: list[Finding], missing: float, bad: float, frozen: float, spikes: float, outside: float) -> str:
     kinds = {f.kind for f in findings}
     steps = (("mixed-up unit" in kinds, "Correct the unit of the column."),
              (frozen > 0, "Leave out the frozen stretch, and have the sensor looked at."),
