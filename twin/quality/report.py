@@ -45,6 +45,8 @@ class TagQuality:
 
     Attributes
     ----------
+    run, tag, unit
+        Which series.
     samples, spacing
         Number of samples, and their median distance in `time_unit`.
     missing, bad, frozen, spikes, outside
@@ -79,7 +81,15 @@ class TagQuality:
 
 @dataclasses.dataclass(frozen=True)
 class QualityReport:
-    """What `twin.check_data` found."""
+    """What `twin.check_data` found.
+
+    Attributes
+    ----------
+    rows
+        One `TagQuality` a run and tag.
+    findings
+        What was found, run by run.
+    """
 
     rows: tuple[TagQuality, ...]
     findings: tuple[Finding, ...]
