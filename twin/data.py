@@ -145,10 +145,8 @@ class Run:
                                    "Expected one of the two, every positive. Give resample(every=1.0).")
         if every is not None and self.duration / every > 1e8:
             raise errors.DataError(f"every={every:g} {self.time_unit} makes more than 1e8 samples. Raise it.")
-        if every is not None:
-            grid = np.arange(math.floor(self.duration / every + 1e-9) + 1) * every
-        else:
-            grid = floats(times, "times")
+        grid = floats(times if every is None else np.arange(math.floor(self.duration / every + 1e-9) + 1) * every,
+                      "times")
         series = [Series(s.name, grid, s.at(grid, hold, longest), s.unit, None, hold or s.hold) for s in self.series]
         return dataclasses.replace(self, series=tuple(series))
 
