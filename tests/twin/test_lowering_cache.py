@@ -20,7 +20,6 @@ from twin.lowering.emit_python import emit_python
 from twin.lowering.source_key import source_key
 from twin.lowering.system import System, system_of
 
-
 MODEL = '''"""A tank."""
 from typing import Any
 

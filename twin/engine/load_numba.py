@@ -7,7 +7,6 @@ engine is kept as object code. The engine calls the kernels by address.
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from twin.engine import batch, kernels, load_c, records, shapes, store
 from twin.engine.translate_llvm import LlvmTranslator
+from twin.lowering import cache
 
 ENTRY = "run_members"
 _lock = threading.RLock()
@@ -36,28 +36,19 @@ def _engine_file() -> str:
 
 def ready() -> bool:
     """True where the compiled engine is in this process or in the cache."""
-    return ENTRY in _compiled or (store.folder() / "numba" / _engine_file()).exists()
+    return ENTRY in _compiled or cache.find(_engine_file()) is not None
 
 
 def engine() -> Any:
     """The compiled entry, as a ctypes function of the address of the slots."""
     with _lock:
         if ENTRY not in _compiled:
-            place, name = store.writable("numba"), _engine_file()
-            held = (place or store.folder() / "numba") / name
-            code = held.read_bytes() if held.exists() else b""
-            try:
-                loaded = _load(code) if code else None
-            except RuntimeError:
-                loaded = None  # a damaged file is made again
-            if loaded is None:
+            name = _engine_file()
+            code = cache.load(name)
+            if code is None:
                 code = _compile(engine_text())
-                if place is not None:
-                    part = Path(f"{held}.{os.getpid()}.{threading.get_ident()}")
-                    part.write_bytes(code)
-                    os.replace(part, held)
-                loaded = _load(code)
-            _compiled[ENTRY] = loaded
+                cache.store(name, code)
+            _compiled[ENTRY] = _load(code)
         return _compiled[ENTRY][1]
 
 
@@ -106,20 +97,14 @@ def _module(kind: str, text: str) -> tuple[Any, bool]:
     name = f"twinworks_{kind}_{key}"
     if name in sys.modules:
         return sys.modules[name], True
-    place = store.writable("numba")
-    folder = place or store.scratch()
-    path = folder / f"{name}.py"
-    if not path.exists() or path.read_text() != text:
-        part = Path(f"{path}.{os.getpid()}.{threading.get_ident()}")
-        part.write_text(text)
-        os.replace(part, path)
+    path = cache.find(f"{name}.py") or store.keep(f"{name}.py", text.encode())
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} cannot be imported.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
-    return module, place is not None
+    return module, path.parent == cache.folder()
 
 
 def kernel_module(system: Any, names: Sequence[str]) -> str:

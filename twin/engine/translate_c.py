@@ -67,14 +67,14 @@ class Translator:
     Parameters
     ----------
     fixed
-        Values of integer fields that are known when the text is made, by record, field and position, such as
-        {("Model", "size"): [6, 0, ...]}: they become literals, and loops over them are unrolled by the compiler.
+        Entries of integer fields that are known when the text is made, by record and field, such as
+        {("Model", "size"): {0: 6}}: they become literals, so that the compiler unrolls loops and drops dead branches.
     kernels
         C names of the kernels by field of Model, where they stand in the same translation unit; otherwise they are
         called through the struct.
     """
 
-    def __init__(self, fixed: Mapping[tuple[str, str], Sequence[int]] | None = None,
+    def __init__(self, fixed: Mapping[tuple[str, str], Mapping[int, int]] | None = None,
                  kernels: Mapping[str, str] | None = None) -> None:
         self.fixed, self.kernels = dict(fixed or {}), dict(kernels or {})
         self.constants: dict[str, Text] = {}
@@ -357,12 +357,12 @@ class FunctionWriter:
         return Text(row, Kind(array.kind.base, array.kind.dims - 1), array.lengths[1:])
 
     def known(self, node: ast.Subscript) -> int | None:
-        """Value of `m.size[NAME]` where it is fixed."""
+        """Value of an entry such as `m.size[NAME]` where it is fixed."""
         if not (isinstance(node.value, ast.Attribute) and isinstance(node.slice, ast.Name)
                 and isinstance(node.value.value, ast.Name) and node.value.value.id in self.locals):
             return None
-        values = self.unit.fixed.get((self.locals[node.value.value.id].base, node.value.attr))
-        return None if values is None else values[self.unit.values[node.slice.id]]
+        values = self.unit.fixed.get((self.locals[node.value.value.id].base, node.value.attr), {})
+        return values.get(self.unit.values.get(node.slice.id, -1))
 
     def of_binop(self, node: ast.BinOp) -> Text:
         left, right = self.value(node.left), self.value(node.right)
