@@ -1,17 +1,16 @@
-# On a machine with only Python (3.11 or newer) and make: `make demo` and `make test` do all the set-up.
+# On a machine with only Python (3.11 or newer) and make, every target does its own set-up: `make demo`, `make test`.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow lint types bench notebook clean
+.PHONY: demo test test-slow lint types docs bench clean
 
 demo: $(STAMP)
 	$(BIN)/twin run examples/jobs/penicillin.toml
 
-test: $(STAMP)
-	$(BIN)/ruff check .
-	$(BIN)/mypy
+# Everything CI checks; pytest comes last, so that its closing line is the last one.
+test: lint types
 	$(BIN)/python -m pytest -q
 
 test-slow: $(STAMP)
@@ -23,16 +22,19 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
+# The pages are plain Markdown: what is built of them is the proof that their code, links and examples are true.
+docs: $(STAMP)
+	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_public_api.py
+
 bench: $(STAMP)
-	$(BIN)/pip install -q -e ".[bench]"
 	$(BIN)/python -m benchmarks stiff_simulation --json
 	$(BIN)/python -m benchmarks cold_start --json
 
 $(STAMP): pyproject.toml
-	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.11')"
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed, for example: make PYTHON=python3.13 test')"
+	$(PYTHON) -m venv $(VENV) || (echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1)
 	$(BIN)/python -m pip install -q -e ".[dev]"
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) build dist output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis

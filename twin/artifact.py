@@ -248,7 +248,8 @@ def _facts(model: Any) -> tuple[ParameterFact, ...]:
     for f in dataclasses.fields(model):
         m = f.metadata
         if m.get("kind") == "parameter":
-            found.append(ParameterFact(f.name, m["unit"], *m["bounds"], m["scale"], m["source"], m["doc"]))
+            lower, upper = m["bounds"]
+            found.append(ParameterFact(f.name, m["unit"], lower, upper, m["scale"], m["source"], m["doc"]))
     return tuple(found)
 
 
@@ -332,7 +333,7 @@ def _into(stored: StoredModel, model: Any, path: str | Path) -> Any:
     from twin import module
     from twin.signals import ROLES
 
-    target = model.example() if isinstance(model, type) else model
+    target: Any = getattr(model, "example", model)() if isinstance(model, type) else model
     kind = type(target).__name__
     for role in ROLES:
         ours, theirs = [(r.signal.name, r.count) for r in target.layout(role)], [(r.signal.name, r.count)

@@ -30,7 +30,7 @@ def upwind(left: Any, own: Any, right: Any, velocity: Any, dz: Any, width: float
     if width is None:
         return velocity * (left - own) / dz
     size = jnp.sqrt(velocity * velocity + width * width)
-    return (0.5 * (velocity + size) * (left - own) + 0.5 * (velocity - size) * (right - own)) / dz
+    return (0.5 * (velocity + size) * (left - own) + 0.5 * (size - velocity) * (right - own)) / dz
 
 
 def counterflow(own: Any, right: Any, speed: Any, dz: Any) -> Any:

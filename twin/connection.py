@@ -216,7 +216,7 @@ def _port(name: str, parts: Mapping[str, Model], port: str, roles: tuple[str, ..
         raise errors.unknown("port", port, name, [f"{unit}.{n}" for n, s in signals.items() if s.role in roles])
     signal = signals[own]
     if signal.role not in roles:
-        raise errors.SpecError(f"{port} is an {signal.role} of {name}. Expected {' or '.join(roles)} as the end of a "
+        raise errors.SpecError(f"{port} is a {signal.role} of {name}. Expected {' or '.join(roles)} as the end of a "
                                "link: "
                                "links run from (source) to (target).", name=port)
     if signal.shape:

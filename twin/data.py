@@ -207,8 +207,9 @@ class Run:
         import numpy as np
         import pandas as pd
 
-        absolute = self.start is not None if absolute is None else absolute
-        if absolute and self.start is None:
+        start = self.start
+        absolute = start is not None if absolute is None else absolute
+        if absolute and start is None:
             raise errors.DataError(f"Run '{self.name}' has no absolute start. Ask for absolute=False, or give it one.")
         grid = np.unique(np.concatenate([s.times for s in self.series] or [np.zeros(0)]))
         columns: dict[str, Any] = {}
@@ -220,10 +221,9 @@ class Run:
                 words = np.full(len(grid), None, dtype=object)
                 words[at] = np.array(QUALITIES, dtype=object)[s.quality]
                 columns[f"{s.name}.quality"] = words
-        if absolute:
+        if absolute and start is not None:
             micros = np.round(convert_time(grid, self.time_unit, "us")).astype("timedelta64[us]")
-            index = pd.DatetimeIndex(np.datetime64(self.start.replace(tzinfo=None), "us") + micros,
-                                     # type: ignore[union-attr]
+            index = pd.DatetimeIndex(np.datetime64(start.replace(tzinfo=None), "us") + micros,
                                      name="time").tz_localize("UTC")
         else:
             index = pd.Index(grid, name=f"time [{self.time_unit}]", dtype=float)
@@ -257,7 +257,7 @@ class Data(tuple[Run, ...]):
         _unique((r.name for r in runs), "Runs")
         return super().__new__(cls, runs)
 
-    @overload  # type: ignore[override]
+    @overload
     def __getitem__(self, key: SupportsIndex | str) -> Run: ...
     @overload
     def __getitem__(self, key: slice) -> Data: ...

@@ -11,10 +11,10 @@ from twin import errors
 
 # A gas volume at standard conditions is an amount; currencies and counts have dimensions of their own.
 _DEFINITIONS = (
-    "normal_cubic_meter = 44.6150 * mol = Nm3",  # ideal gas at 273.15 K and 101325 Pa
-    "standard_cubic_meter = 42.2928 * mol = Sm3",  # ideal gas at 288.15 K and 101325 Pa
-    "cell = [cells] = cell = cells",
-    "piece = [pieces] = piece = pieces = pcs",
+    "normal_cubic_meter = 44.61503341 * mol = Nm3",  # ideal gas at 273.15 K and 101325 Pa
+    "standard_cubic_meter = 42.29254338 * mol = Sm3",  # ideal gas at 288.15 K and 101325 Pa
+    "cell = [cells] = _ = cells",
+    "piece = [pieces] = _ = pieces = pcs",
     "euro = [currency] = EUR",
     "vvm = 1 / minute",
     "turns_per_minute = 1 / minute",  # pint's own rpm is an angle: 2 pi a turn
@@ -184,7 +184,7 @@ def _split(name: str, text: str, unit: str) -> tuple[float, str]:
 def _registry() -> Any:
     import pint
 
-    registry = pint.UnitRegistry()
+    registry: Any = pint.UnitRegistry()
     for line in _DEFINITIONS:
         registry.define(line)
     return registry

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import os
+import sys
 import tomllib
 from pathlib import Path
 
@@ -24,8 +26,6 @@ def table(path):
 def test_the_records_are_those_of_the_plant(tmp_path):
     spec = importlib.util.spec_from_file_location("penicillin_plant", EXAMPLES / "data" / "penicillin_plant.py")
     plant = importlib.util.module_from_spec(spec)
-    import sys
-
     sys.modules["penicillin_plant"] = plant
     try:
         spec.loader.exec_module(plant)
@@ -89,11 +89,10 @@ def test_an_industrial_batch_is_extrapolated_and_says_so(tmp_path, monkeypatch):
     assert "agitation (30 W)" in said
 
 
-@pytest.mark.slow
-def test_the_notebook_runs(tmp_path):
-    import nbclient
-    import nbformat
-
+def test_the_notebook_runs(monkeypatch):
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    root = str(EXAMPLES.parent)  # the kernel is a process of its own
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]))
     notebook = nbformat.read(EXAMPLES / "notebooks" / "penicillin.ipynb", as_version=4)
     client = nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3",
                                      resources={"metadata": {"path": str(EXAMPLES / "notebooks")}})

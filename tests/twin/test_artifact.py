@@ -12,7 +12,7 @@ import pytest
 
 import twin
 from processes.bioreactor import Penicillin
-from processes.chemical import VanDeVusse
+from processes.chemical import TubularReactor, VanDeVusse
 from twin import artifact
 from twin.lowering.program import Program
 from twin.lowering.verify import verify_program
@@ -253,3 +253,12 @@ def test_loops_are_verified_too():
     outside = (loop, ("store", "out", (0, ()), 2))
     with pytest.raises(ValueError, match="read before it is set"):
         verify_program(Program("late", sizes, (), outside), {"x": 3})
+
+
+def test_a_model_on_cells_is_stored_with_its_loops(tmp_path):
+    model = TubularReactor(cells=12)
+    twin.save(tmp_path / "tube.h5", model)
+    stored = twin.load(tmp_path / "tube.h5")
+    assert stored.system.structure == "cells"
+    by_class, by_file = (twin.simulate(m, duration=0.5, execution="python") for m in (model, stored))
+    assert by_class.final == by_file.final

@@ -123,5 +123,6 @@ def test_import_costs_nothing() -> None:
     code = ("import sys; before = set(sys.modules)\nimport twin, processes, optimizers, processes.bioreactor, twin.cli.main\n"
             "tops = {m.partition('.')[0] for m in set(sys.modules) - before}\n"
             "print(sorted(tops - set(sys.stdlib_module_names) - {'twin', 'processes', 'optimizers'}))")
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(twin.__file__).parents[1], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(twin.__file__).parents[1], capture_output=True, text=True,
+                          check=True)
     assert done.stdout.strip() == "[]"

@@ -144,11 +144,11 @@ import twin
 from processes.chemical import ExothermicCstr
 
 def told(done, of):
-    if done == 32:
+    if done:
         print("going", flush=True)
 
-many = twin.simulate_many(ExothermicCstr(), parameters={"ua": [5e4 + k * 1e-3 for k in range(200_000)]},
-                          inputs={"t_coolant": 305.0}, duration=10.0, points=5, progress=told)
+many = twin.simulate_many(ExothermicCstr(), parameters={"ua": [5e4 + k * 1e-3 for k in range(20_000)]},
+                          inputs={"t_coolant": 305.0}, duration=500.0, points=5, progress=told)
 print(many.status.name, len(many.finished), len(many), flush=True)
 """
 
@@ -174,4 +174,4 @@ def test_ctrl_c_returns_what_is_finished(tmp_path):
     name, finished, count = line.split()
     assert name == "STOPPED"
     assert 0 < int(finished) < int(count)
-    assert took < 0.5  # 0.1 s on a quiet machine; process exit included
+    assert took < 0.1

@@ -1,12 +1,20 @@
 """Jobs: strict files, runs that are kept, balances that close, pages that say what happened."""
 
+import inspect
+import json
 import math
+import os
+import re
+import runpy
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import twin
+from processes.bioreactor import Penicillin
 from twin import errors
 from twin.jobs import balances, findings, store, toml
 from twin.jobs.job import read_job
@@ -120,7 +128,7 @@ def test_a_job_from_records_to_report(pictured):
     result = do(progress=lambda *a: calls.append(a))
     assert result.status is Status.SUCCESS
     assert list(result.trajectories) == ["batch 0", "batch 1", "batch 2"]
-    assert calls == [(0, 3, "batch 0"), (1, 3, "batch 1"), (2, 3, "batch 2"), (3, 3, "")]
+    assert calls == [(0, 3, "batch 0"), (1, 3, "batch 1"), (2, 3, "batch 2"), (3, 3, "writing the report")]
     for run in result.trajectories:
         deviation = result.comparison[run, "salt"]
         assert deviation.count == HOURS + 1
@@ -166,6 +174,23 @@ def test_balances_close_and_an_altered_yield_does_not(folder):
     assert "Does not close: 0.08 kg of 12.08 kg (0.7%) is missing." in changed.sentence()
 
 
+def test_without_matplotlib_the_page_says_so(pictured, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    text = do().report.read_text()
+    assert "Plots need matplotlib" in text
+    assert "data:image" not in text
+    assert "3 of 3 runs" in text
+
+
+def test_the_summary_is_strict_json(folder):
+    do()
+    text = (folder / "out" / "summary.json").read_text()
+    summary = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert summary["status"] == "SUCCESS"
+    assert summary["balances"][0]["measured"] is None
+    assert [d["run"] for d in summary["deviations"]] == ["batch 0", "batch 1", "batch 2"]
+
+
 def test_a_second_call_takes_over_what_is_done(folder):
     assert do().resumed == ()
     again = do()
@@ -196,7 +221,7 @@ def test_ctrl_c_keeps_what_is_done_and_a_second_call_goes_on(folder):
     assert set(stopped.missing) == {"batch 1", "batch 2"}
     page = stopped.report.read_text()
     assert "1 of 3 runs were simulated to their end." in page
-    assert "batch 2. The job was stopped before this run was finished" in page
+    assert "Missing:</b> batch 1, batch 2. The job was stopped before; run it again to go on." in page
     finished = do()
     assert finished.status is Status.SUCCESS
     assert finished.resumed == ("batch 0",)
@@ -207,7 +232,7 @@ def test_ctrl_c_before_the_first_run_is_finished_still_gives_a_page(folder):
     def press(done, total, run):
         raise KeyboardInterrupt
 
-    stopped = do(progress=lambda done, total, run: press(done, total, run) if run else None)
+    stopped = do(progress=lambda done, total, run: press(done, total, run) if "batch" in run else None)
     assert stopped.status is Status.STOPPED
     assert "Nothing could be compared" in stopped.report.read_text()
 
@@ -390,3 +415,57 @@ def test_grades_are_in_order():
 def test_a_flow_is_integrated_exactly_between_its_jumps():
     profile = twin.Profile([0.0, 2.0], [1.0, 3.0])
     assert balances._integral([0.0, 1.0, 2.0, 4.0], "feed", {}, {"feed": profile}, [1.0] * 4) == pytest.approx(8.0)
+
+
+def test_kill_9_in_the_middle_of_a_write_loses_no_finished_run(folder):
+    script = f"""
+import os
+import signal
+
+import twin
+from twin.jobs import run, store
+
+{inspect.getsource(Vat).replace("DECAY", str(DECAY))}
+
+whole, count = store.replace_file, 0
+
+
+def torn(path, write):
+    def half(temporary):
+        write(temporary)
+        content = temporary.read_bytes()
+        temporary.write_bytes(content[:len(content) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    global count
+    count += 1
+    return whole(path, half if count == 3 else write)
+
+
+store.replace_file = torn
+run.run_job("job.toml", model=Vat())
+"""
+    root = str(Path(__file__).parents[2])
+    killed = subprocess.run([sys.executable, "-c", script], cwd=folder, timeout=120, check=False, capture_output=True,
+                            env={**os.environ, "PYTHONPATH": root})
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not (folder / "out" / "report.html").exists()
+    result = do()
+    assert result.resumed == ("batch 0", "batch 1")
+    assert result.status is Status.SUCCESS
+
+
+def test_the_page_about_jobs_is_true(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text()
+    first, second = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "job.toml").write_text(f"{first}\n{second}")
+    job = read_job(tmp_path / "job.toml", model=Penicillin())
+    assert job.model.mu_max == 0.11
+    assert [t.factor for t in job.tags] == ["", "1 l/kg"]
+    assert job.balances[0].name == "carbon"
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "code.py").write_text(code)
+    names = runpy.run_path(str(tmp_path / "code.py"))
+    assert names["batch"].final["biomass"] > 1
+    assert names["again"].mu_max == 0.1

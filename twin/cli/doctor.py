@@ -98,10 +98,11 @@ def version(distribution: str) -> str | None:
 
 
 def execution() -> str:
-    """What compiled code runs on, by default, on this machine."""
-    from twin.engine import store
+    """What simulations run on: what was asked for, and what "auto" means on this machine."""
+    from twin.engine import executions
 
-    return "c" if store.compiler() else "numba"
+    asked = executions.wanted()
+    return asked if asked != "auto" else f"auto: plain Python at first, {executions.compiled_name()} once it pays"
 
 
 def usage(folder: Path) -> tuple[int, int]:
@@ -111,14 +112,16 @@ def usage(folder: Path) -> tuple[int, int]:
 
 
 def warm() -> None:
-    """Lower and compile every registered model for the default execution."""
+    """Compile the engine, then every registered model, for the execution that ensembles use."""
+    from twin.engine import executions
     from twin.simulation.simulate import simulator
 
+    print(f"warm          engine in {executions.warm()['seconds']:.1f} s")
     for name, entry in registered().items():
         start = time.perf_counter()
         model = entry.load().example()
         if not model.of_role("state"):
             continue
         inputs = {s.name: s.nominal for s in model.of_role("input")} if model.recipe() is None else None
-        simulator(model, inputs=inputs, duration=1e-3, points=2, execution=execution())()
+        simulator(model, inputs=inputs, duration=1e-3, points=2, execution=executions.compiled_name())()
         print(f"warm          {name} in {time.perf_counter() - start:.1f} s")

@@ -123,65 +123,48 @@ def invert(a: Matrix, pivot: Integers, n: int) -> int:
     return 0
 
 
-def transpose(a: Matrix, n: int) -> int:
-    """Transpose of `a` in place."""
-    for i in range(n):
-        for j in range(i):
-            keep = a[i][j]
-            a[i][j] = a[j][i]
-            a[j][i] = keep
-    return 0
-
-
 def factor_cells(diagonal: Cube, upper: Cube, lower: Cube, pivot: Integers, cells: int, m: int, bare: int) -> int:
-    """Block LU of a block-tridiagonal matrix: `diagonal` becomes the transposed inverses, `upper` E_c = D_c^-1 U_c transposed.
+    """Block LU of a block-tridiagonal matrix D, U, L, all blocks transposed, so that rows are added to rows.
 
-    `bare` tells that the off-diagonal blocks are diagonal. Before the call `upper` holds U transposed, `lower` holds L
-    by rows; `lower` is kept, transposed where it is not diagonal.
+    `diagonal` becomes the inverses of the pivot blocks, `upper` the products E_c of these and U_c. Where the off-diagonal
+    blocks are diagonal (`bare`), those diagonals stand in row 0 of `upper` and `lower`.
     """
+    spare = diagonal[cells][0]
     for c in range(cells):
         block = diagonal[c]
         low = lower[c]
         if c > 0:
-            e = upper[c - 1]
-            if bare == 1:
-                for i in range(m):
-                    ratio = low[i][i]
-                    row = block[i]
-                    for j in range(m):
-                        row[j] -= ratio * e[j][i]
-            else:
-                for i in range(m):
-                    row = block[i]
+            for j in range(m):
+                row = block[j]
+                e = upper[c - 1][j]
+                if bare == 1:
+                    for i in range(m):
+                        row[i] -= low[0][i] * e[i]
+                else:
                     for k in range(m):
-                        ratio = low[i][k]
-                        for j in range(m):
-                            row[j] -= ratio * e[j][k]
-                transpose(low, m)
+                        ratio = e[k]
+                        for i in range(m):
+                            row[i] -= ratio * low[k][i]
         if invert(block, pivot, m) != 0:
             return 1
-        transpose(block, m)
         if c < cells - 1:
             right = upper[c]
             if bare == 1:
                 for j in range(m):
-                    scale = right[j][j]
+                    spare[j] = right[0][j]
+                for j in range(m):
                     row = right[j]
-                    inverse = block[j]
-                    # Column j of D^-1 U is column j of D^-1, scaled.
                     for i in range(m):
-                        row[i] = inverse[i] * scale
+                        row[i] = block[j][i] * spare[j]
             else:
-                spare = diagonal[cells][0]
                 for j in range(m):
                     row = right[j]
                     for i in range(m):
                         spare[i] = 0.0
                     for k in range(m):
                         ratio = row[k]
-                        inverse = block[k]
                         for i in range(m):
-                            spare[i] += ratio * inverse[i]
+                            spare[i] += ratio * block[k][i]
                     for i in range(m):
                         row[i] = spare[i]
     return 0
@@ -189,39 +172,46 @@ def factor_cells(diagonal: Cube, upper: Cube, lower: Cube, pivot: Integers, cell
 
 def solve_cells(diagonal: Cube, upper: Cube, lower: Cube, b: Vector, cells: int, m: int, bare: int) -> int:
     """Replace `b` by the solution of the block-tridiagonal system, two block products a cell."""
-    scratch = diagonal[cells]
-    r = scratch[0]
+    r = diagonal[cells][0]
+    v = diagonal[cells + 1][0]
+    for i in range(m):
+        v[i] = 0.0
     for c in range(cells):
         at = c * m
         for i in range(m):
             r[i] = b[at + i]
-            b[at + i] = 0.0
         if c > 0:
             low = lower[c]
             if bare == 1:
                 for i in range(m):
-                    r[i] -= low[i][i] * b[at - m + i]
+                    r[i] -= low[0][i] * v[i]
             else:
                 for k in range(m):
-                    value = b[at - m + k]
-                    row = low[k]
+                    value = v[k]
                     for i in range(m):
-                        r[i] -= row[i] * value
-        inverse = diagonal[c]
-        for k in range(m):
+                        r[i] -= low[k][i] * value
+        block = diagonal[c]
+        for i in range(m):
+            v[i] = block[0][i] * r[0]
+        for k in range(1, m):
             value = r[k]
-            row = inverse[k]
             for i in range(m):
-                b[at + i] += row[i] * value
+                v[i] += block[k][i] * value
+        for i in range(m):
+            b[at + i] = v[i]
     for back in range(1, cells):
         c = cells - 1 - back
         at = c * m
+        for i in range(m):
+            r[i] = b[at + i]
         e = upper[c]
         for k in range(m):
-            value = b[at + m + k]
-            row = e[k]
+            value = v[k]
             for i in range(m):
-                b[at + i] -= row[i] * value
+                r[i] -= e[k][i] * value
+        for i in range(m):
+            v[i] = r[i]
+            b[at + i] = r[i]
     return 0
 
 
@@ -252,12 +242,13 @@ def fill_dense(m: Model, w: Work, weight: float, frozen: int) -> int:
 
 
 def fill_cells(m: Model, w: Work, weight: float, frozen: int) -> int:
-    """Write weight M - J into the blocks and the border."""
+    """Write weight M - J into the blocks, transposed, and the border."""
     cells = m.size[CELLS]
     m_x = m.size[M_X]
     size = m_x + m.size[M_Z]
     b_x = m.size[B_X]
     border = b_x + m.size[B_Z]
+    bare = m.size[DIAGONAL]
     nonzeros = m.size[NONZEROS]
     which = m.pattern[0]
     rows = m.pattern[1]
@@ -272,6 +263,8 @@ def fill_cells(m: Model, w: Work, weight: float, frozen: int) -> int:
         for i in range(size):
             for j in range(size):
                 own[i][j] = 0.0
+        for i in range(1 if bare == 1 else size):
+            for j in range(size):
                 left[i][j] = 0.0
                 right[i][j] = 0.0
         for j in range(border):
@@ -283,11 +276,11 @@ def fill_cells(m: Model, w: Work, weight: float, frozen: int) -> int:
                 j = columns[k]
                 value = -jac[at + k]
                 if which[k] == 1:
-                    own[i][j] = value
+                    own[j][i] = value
                 elif which[k] == 0:
-                    left[i][j] = value
+                    left[0 if bare == 1 else j][i] = value
                 elif which[k] == 2:
-                    right[j][i] = value
+                    right[0 if bare == 1 else j][i] = value
                 else:
                     column[j][i] = value
         at += nonzeros

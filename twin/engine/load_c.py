@@ -9,6 +9,7 @@ import ctypes
 import functools
 import os
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,8 +18,9 @@ from typing import Any
 from twin import errors
 from twin.engine import batch, kernels, records, shapes, store
 from twin.engine.translate_c import Translator
+from twin.lowering import cache
 
-SOURCES = ("tableau", "records", "linear", "integrator", "sensitivities", "phases")
+SOURCES = ("tableau", "records", "linear", "step", "sensitivities", "integrator", "phases")
 FLAGS = ("-std=c99", "-O3", "-march=native", "-ffp-contract=off", "-shared", "-fPIC", "-w")
 # Vector code of loops over a handful of unknowns waits for its own stores; blocks of cells gain from it.
 SCALAR = "-fno-tree-vectorize"
@@ -29,13 +31,16 @@ _lock = threading.Lock()
 def sources() -> list[str]:
     """Texts of the engine modules."""
     here = Path(__file__).parent
-    return [text.read_text() for name in SOURCES if (text := here / f"{name}.py").exists()]
+    return [(here / f"{name}.py").read_text() for name in SOURCES]
 
 
 def unit_text(kernel_text: str, names: Sequence[str], facts: shapes.Facts) -> str:
     """One translation unit: kernels and engine."""
     known = {field: f"kernel_{name if name in names else 'rhs'}" for field, name in kernels.PROGRAMS.items()}
-    engine = Translator(fixed={("Model", "size"): facts.size}, kernels=known).translate(sources(), ("run_members",))
+    fixed = {("Model", "size"): dict(enumerate(facts.size))}
+    if "sensitivity" not in names:
+        fixed["Task", "count"] = {records.COLUMNS: 0}
+    engine = Translator(fixed, known).translate(sources(), ("run_members",))
     return kernel_text + engine
 
 
@@ -49,7 +54,7 @@ def _key(flags: Sequence[str], *parts: str) -> str:
     if cc is None:
         raise errors.MissingExtraError("There is no C compiler. Set CC to one, or choose twin.use('numba').")
     stamp = os.stat(cc)
-    return store.key_of(*parts, cc, str(stamp.st_mtime_ns), str(stamp.st_size), store.machine(), " ".join(flags))
+    return store.key_of(*parts, cc, stamp.st_mtime_ns, stamp.st_size, store.machine(), " ".join(flags))
 
 
 def _model_key(system: Any, names: Sequence[str], facts: shapes.Facts) -> str:
@@ -73,56 +78,45 @@ def cached(system: Any, names: Sequence[str], facts: shapes.Facts) -> bool:
     if store.compiler() is None:
         return False
     key = _model_key(system, names, facts)
-    return key in _loaded or (store.folder() / "c" / f"{key}.so").exists()
+    return key in _loaded or cache.find(f"{key}.so") is not None
 
 
 def library(system: Any, names: Sequence[str], facts: shapes.Facts) -> ctypes.CDLL:
     """The shared object with kernels and engine of a model, compiled where the cache does not hold it."""
-    key, flags = _model_key(system, names, facts), flags_for(facts)
-    with _lock:
-        if key not in _loaded:
-            _loaded[key] = _open(key, lambda: unit_text(kernels.c_text(system, names), names, facts), flags)
-        return _loaded[key]
+    key = _model_key(system, names, facts)
+    return _library(key, lambda: unit_text(kernels.c_text(system, names), names, facts), flags_for(facts))
 
 
 def library_of_text(text: str, flags: Sequence[str] = FLAGS) -> ctypes.CDLL:
     """The shared object of any C text."""
-    key = _key(flags, text)
+    return _library(_key(flags, text), lambda: text, flags)
+
+
+def _library(key: str, text: Callable[[], str], flags: Sequence[str]) -> ctypes.CDLL:
     with _lock:
         if key not in _loaded:
-            _loaded[key] = _open(key, lambda: text, flags)
+            path = cache.find(f"{key}.so") or store.keep(f"{key}.so", compile_text(text(), flags))
+            _loaded[key] = ctypes.CDLL(str(path))
         return _loaded[key]
 
 
-def _open(key: str, text: Callable[[], str], flags: Sequence[str]) -> ctypes.CDLL:
-    place = store.writable("c")
-    if place is None:
-        held = store.folder() / "c" / f"{key}.so"
-        place = held.parent if held.exists() else store.scratch()
-    path = place / f"{key}.so"
-    if path.exists():
-        try:
-            return ctypes.CDLL(str(path))
-        except OSError:
-            path.unlink(missing_ok=True)
-    _compile(text(), path, flags)
-    return ctypes.CDLL(str(path))
+def compile_text(text: str, flags: Sequence[str]) -> bytes:
+    """Shared object of a C text.
 
-
-def _compile(text: str, path: Path, flags: Sequence[str]) -> None:
+    Raises
+    ------
+    twin.errors.LoweringError
+        The compiler failed; its message is told.
+    """
     cc = str(store.compiler())
-    stem = path.with_name(f".{path.stem}.{os.getpid()}.{threading.get_ident()}")
-    source, made = stem.with_suffix(".c"), stem.with_suffix(".so")
-    try:
+    with tempfile.TemporaryDirectory(prefix="twinworks-") as folder:
+        source, made = Path(folder) / "unit.c", Path(folder) / "unit.so"
         source.write_text(text)
         done = subprocess.run([cc, *flags, "-o", str(made), str(source), "-lm"], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise errors.LoweringError(f"The C compiler {cc} failed: {done.stderr.strip()[:400]} "
                                        "Use another compiler (CC), or twin.use('numba').")
-        os.replace(made, path)
-    finally:
-        source.unlink(missing_ok=True)
-        made.unlink(missing_ok=True)
+        return made.read_bytes()
 
 
 class CompiledRun(batch.SlotRun):

@@ -1,12 +1,12 @@
-"""The engine compiled by numba, once a machine; the kernels of a model enter as function pointers.
+"""Where there is no C compiler: the engine through numba's LLVM, once a machine, and the kernels of a model through numba.
 
-Both are written as real modules into the cache folder, since numba can only cache functions of importable files.
+Kernels are written as real modules into the cache folder, since numba can only cache functions of importable files; the
+engine is kept as object code. The engine calls the kernels by address.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from twin.engine import batch, kernels, load_c, records, shapes, store
-from twin.engine.translate_numba import NumbaTranslator
+from twin.engine.translate_llvm import LlvmTranslator
+from twin.lowering import cache
 
 ENTRY = "run_members"
 _lock = threading.RLock()
@@ -22,8 +23,72 @@ _compiled: dict[str, Any] = {}
 
 
 def engine_text() -> str:
-    """Text of the engine module."""
-    return NumbaTranslator().translate(load_c.sources(), (ENTRY,))
+    """The engine as LLVM assembly."""
+    return LlvmTranslator().translate(load_c.sources(), (ENTRY,))
+
+
+def _engine_file() -> str:
+    import llvmlite
+
+    writers = (Path(__file__).with_name(f"{name}.py").read_text() for name in ("translate_c", "translate_llvm"))
+    return store.key_of(*load_c.sources(), *writers, llvmlite.__version__, store.machine()) + ".o"
+
+
+def ready() -> bool:
+    """True where the compiled engine is in this process or in the cache."""
+    return ENTRY in _compiled or cache.find(_engine_file()) is not None
+
+
+def engine() -> Any:
+    """The compiled entry, as a ctypes function of the address of the slots."""
+    with _lock:
+        if ENTRY not in _compiled:
+            name = _engine_file()
+            code = cache.load(name)
+            if code is None:
+                code = _compile(engine_text())
+                cache.store(name, code)
+            _compiled[ENTRY] = _load(code)
+        return _compiled[ENTRY][1]
+
+
+def _target() -> Any:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    features = llvm.get_host_cpu_features().flatten()
+    return llvm.Target.from_default_triple().create_target_machine(cpu=llvm.get_host_cpu_name(), features=features,
+                                                                   opt=3, reloc="pic", codemodel="default", jit=True)
+
+
+def _compile(text: str) -> bytes:
+    """Object code of LLVM assembly."""
+    import llvmlite.binding as llvm
+
+    machine = _target()
+    module = llvm.parse_assembly(text)
+    module.triple, module.data_layout = llvm.get_default_triple(), str(machine.target_data)
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.slp_vectorization = True
+    llvm.create_pass_builder(machine, options).getModulePassManager().run(module, llvm.create_pass_builder(machine, options))
+    code: bytes = machine.emit_object(module)
+    return code
+
+
+def _load(code: bytes) -> tuple[Any, Any]:
+    """The engine that runs object code, kept alive, and its entry."""
+    import ctypes
+
+    import llvmlite.binding as llvm
+
+    jit = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
+    jit.add_object_file(llvm.ObjectFileRef.from_data(code))
+    jit.finalize_object()
+    address = jit.get_function_address(f"{ENTRY}_packed")
+    if not address:
+        raise RuntimeError("The object code of the engine holds no entry.")
+    return jit, ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address)
 
 
 def _module(kind: str, text: str) -> tuple[Any, bool]:
@@ -32,42 +97,14 @@ def _module(kind: str, text: str) -> tuple[Any, bool]:
     name = f"twinworks_{kind}_{key}"
     if name in sys.modules:
         return sys.modules[name], True
-    place = store.writable("numba")
-    folder = place or store.scratch()
-    path = folder / f"{name}.py"
-    if not path.exists() or path.read_text() != text:
-        part = Path(f"{path}.{os.getpid()}.{threading.get_ident()}")
-        part.write_text(text)
-        os.replace(part, path)
+    path = cache.find(f"{name}.py") or store.keep(f"{name}.py", text.encode())
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} cannot be imported.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
-    return module, place is not None
-
-
-def ready() -> bool:
-    """True where the compiled engine is in this process or in the cache."""
-    if ENTRY in _compiled:
-        return True
-    name = f"twinworks_engine_{store.key_of(engine_text(), sys.version)}"
-    return any((store.folder() / "numba" / "__pycache__").glob(f"{name}.{ENTRY}_packed*.nbc"))
-
-
-def engine() -> Any:
-    """The compiled entry, as a ctypes function of the address of the slots."""
-    with _lock:
-        if ENTRY not in _compiled:
-            import ctypes
-
-            import numba
-
-            module, keep = _module("engine", engine_text())
-            entry = numba.cfunc("int64(int64)", error_model="numpy", cache=keep)(getattr(module, f"{ENTRY}_packed"))
-            _compiled[ENTRY] = entry, ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(entry.address)
-        return _compiled[ENTRY][1]
+    return module, path.parent == cache.folder()
 
 
 def kernel_module(system: Any, names: Sequence[str]) -> str:

@@ -3,20 +3,17 @@
 # ruff: noqa: F403, F405
 from __future__ import annotations
 
-from twin.engine.integrator import (
-    ALGEBRAIC_FAILED,
-    CROSSED,
-    EVENT_MISSED,
-    STOPPED,
-    SUCCESS,
-    advance,
-    inputs_at,
-    past,
-    quantity,
-    write_row,
-)
+from twin.engine.integrator import *
 from twin.engine.linear import factor, solve
 from twin.engine.records import *
+from twin.engine.sensitivities import (
+    cross_tangents,
+    reset_tangents,
+    settle_tangents,
+    start_tangents,
+    write_tangents_here,
+)
+from twin.engine.step import inputs_at, quantity, write_row
 
 
 def consistent(m: Model, k: Task, w: Work, p: Vector, t: float) -> int:
@@ -100,6 +97,8 @@ def apply_resets(m: Model, k: Task, w: Work, phase: int) -> int:
         what = k.reset[r][WHAT]
         where = k.reset[r][WHERE]
         amount = k.amount[r][0]
+        if k.count[COLUMNS] > 0:
+            reset_tangents(m, k, w, r)
         if what == ASSIGN:
             x[where] = amount
         elif what == BOLUS:
@@ -179,15 +178,17 @@ def next_sample(k: Task, w: Work, loop: int) -> float:
     return state[LOOP_START] + state[SAMPLES] * k.gain[loop][SAMPLE]
 
 
-def write_due(m: Model, k: Task, w: Work, p: Vector, rows: Matrix, t: float) -> int:
+def write_due(m: Model, k: Task, w: Work, p: Vector, rows: Matrix, tangents: Matrix, t: float) -> int:
     """Write the result rows that are due at the present point."""
     while w.stat[ROW] < k.count[TIMES] and k.times[w.stat[ROW]] <= t + k.setting[TINY]:
         write_row(m, w, p, t, w.x[HERE], w.z[HERE], rows[w.stat[ROW]])
+        if k.count[COLUMNS] > 0:
+            write_tangents_here(m, k, w, p, t, tangents)
         w.stat[ROW] += 1
     return 0
 
 
-def run_phase(m: Model, k: Task, w: Work, p: Vector, rows: Matrix, phase: int) -> int:
+def run_phase(m: Model, k: Task, w: Work, p: Vector, rows: Matrix, tangents: Matrix, phase: int) -> int:
     """One phase after its resets: segments, samples and steps until it ends."""
     clock = w.clock
     tiny = k.setting[TINY]
@@ -216,6 +217,8 @@ def run_phase(m: Model, k: Task, w: Work, p: Vector, rows: Matrix, phase: int) -
             code = consistent(m, k, w, p, t)
             if code != SUCCESS:
                 return code
+            if k.count[COLUMNS] > 0 and settle_tangents(m, k, w, p, t) != 0:
+                return ALGEBRAIC_FAILED
         sampled = 0
         for loop in range(k.count[PIDS]):
             if k.active[phase][loop] != OFF and next_sample(k, w, loop) <= t + tiny:
@@ -234,7 +237,7 @@ def run_phase(m: Model, k: Task, w: Work, p: Vector, rows: Matrix, phase: int) -
             return SUCCESS
         if t >= end - tiny and end < stop_time - tiny:
             return EVENT_MISSED if rule[END] == BY_CROSSING else SUCCESS
-        write_due(m, k, w, p, rows, t)
+        write_due(m, k, w, p, rows, tangents, t)
         if t >= end - tiny:
             return SUCCESS
         goal = end
@@ -243,8 +246,10 @@ def run_phase(m: Model, k: Task, w: Work, p: Vector, rows: Matrix, phase: int) -
         for loop in range(k.count[PIDS]):
             if k.active[phase][loop] != OFF:
                 goal = min(goal, next_sample(k, w, loop))
-        code = advance(m, k, w, p, rows, goal, phase)
+        code = advance(m, k, w, p, rows, tangents, goal, phase)
         if code == CROSSED:
+            if k.count[COLUMNS] > 0 and cross_tangents(m, k, w, p, clock[NOW], phase) != 0:
+                return NOT_FINITE
             return SUCCESS
         if code != SUCCESS:
             return code
@@ -273,6 +278,7 @@ def run_member(m: Model, k: Task, w: Work, x0: Vector, z0: Vector, p: Vector, ro
         w.v[V_SLOPE][i] = 0.0
     for i in range(STAT_LENGTH):
         w.stat[i] = 0
+    start_tangents(m, k, w)
     clock = w.clock
     clock[NOW] = k.setting[T_START]
     clock[SEGMENT_START] = k.setting[T_START]
@@ -289,12 +295,12 @@ def run_member(m: Model, k: Task, w: Work, x0: Vector, z0: Vector, p: Vector, ro
         for i in range(n_x):
             event[2 + n_x + i] = w.x[HERE][i]
         w.stat[EVENTS] = phase + 1
-        code = run_phase(m, k, w, p, rows, phase)
+        code = run_phase(m, k, w, p, rows, tangents, phase)
         if code != SUCCESS:
             return code
         if clock[NOW] >= k.setting[T_STOP] - k.setting[TINY]:
             break
-    write_due(m, k, w, p, rows, clock[NOW])
+    write_due(m, k, w, p, rows, tangents, clock[NOW])
     return code
 
 

@@ -117,7 +117,7 @@ class Work(NamedTuple):
     pivot: Integers
     gathered: Vector
     tail: Vector  # border
-    diagonal: Cube  # one more block than cells: scratch
+    diagonal: Cube  # cell blocks are transposed; two more blocks than cells: scratch
     upper: Cube
     lower: Cube
     column: Cube

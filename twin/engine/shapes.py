@@ -54,7 +54,7 @@ def work_shapes(size: list[int], count: list[int], kernel: int) -> dict[str, tup
     border = size[r.B_X] + size[r.B_Z] if cells else 0
     full = border if cells else n
     columns = count[r.COLUMNS]
-    blocks = (cells + 1, m, m) if cells else (0, 0, 0)
+    blocks = (cells + 2, m, m) if cells else (0, 0, 0)
     return {
         "clock": (r.CLOCK_LENGTH,), "stat": (r.STAT_LENGTH,), "stop": (1,), "x": (4, n_x), "z": (4, n_z), "u": (n_u,),
         "d": (n_d,), "v": (2, n_v), "y": (n_y,), "f": (4, n), "stage": (11, n), "jac": (size[r.JACOBIAN],),

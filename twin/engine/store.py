@@ -1,58 +1,39 @@
-"""Files of the cache: compiled engines and kernels, filed under a hash of all they depend on."""
+"""What compiled code depends on besides its text, and where it lies when there is no cache."""
 
 from __future__ import annotations
 
+import atexit
 import functools
-import hashlib
 import os
 import platform
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 from twin import __version__
+from twin.lowering import cache
 
 
-def folder() -> Path:
-    """Cache folder: TWINWORKS_CACHE, else the user's cache folder."""
-    named = os.environ.get("TWINWORKS_CACHE")
-    if named:
-        return Path(named)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "twinworks"
-
-
-def writable(name: str) -> Path | None:
-    """Subfolder of the cache, made where it can be, or None."""
-    path = folder() / name
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return path if os.access(path, os.W_OK) else None
-
-
+@functools.cache
 def scratch() -> Path:
-    """A folder that lives as long as the process, for where there is no cache."""
-    import atexit
-
+    """A folder that lives as long as the process, for where the cache cannot be written."""
     path = Path(tempfile.mkdtemp(prefix="twinworks-"))
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path
 
 
-def key_of(*parts: str) -> str:
-    """Hash of texts."""
-    digest = hashlib.sha256()
-    for part in (__version__, *parts):
-        digest.update(part.encode() + b"\0")
-    return digest.hexdigest()[:32]
+def keep(name: str, data: bytes) -> Path:
+    """File the data in the cache, or for the life of the process; the path of it."""
+    path = cache.store(name, data)
+    if path is None:
+        path = scratch() / name
+        path.write_bytes(data)
+    return path
+
+
+def key_of(*parts: object) -> str:
+    """Hash of the parts and of the version of the library."""
+    return cache.digest(__version__, *parts)
 
 
 @functools.cache
@@ -67,11 +48,15 @@ def machine() -> str:
     return platform.machine() + platform.processor()
 
 
-@functools.cache
 def compiler() -> str | None:
     """Path of the C compiler: environment variable CC, else cc, gcc or clang on the path."""
-    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
-        found = name and shutil.which(name)
+    return _compiler(os.environ.get("CC"), os.environ.get("PATH"))
+
+
+@functools.cache
+def _compiler(named: str | None, path: str | None) -> str | None:
+    for name in (named,) if named else ("cc", "gcc", "clang"):
+        found = shutil.which(name, path=path)
         if found:
             return found
     return None

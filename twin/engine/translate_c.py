@@ -3,7 +3,8 @@
 Subset: module-level numbers and nested tuples of numbers (static const), NamedTuple records (structs of 8-byte slots), and
 functions whose parameters are annotated with the aliases of `records`. In a function: scalars, `for ... in range`, `while`,
 `if`, calls of own functions, of kernels (fields of a record of type Kernel) and of abs, min, max, float, int;
-arrays are only indexed (`a[i][j]`) or bound to a local name (`row = a[i]`); no slices, nothing is allocated.
+arrays are only indexed (`a[i][j]`) or bound to a local name (`row = a[i]`); no slices, nothing is allocated. The turns of
+an innermost loop do not depend on each other through arrays (the C compiler is told so).
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from __future__ import annotations
 import ast
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 DIMENSIONS = {"Vector": ("double", 1), "Matrix": ("double", 2), "Cube": ("double", 3), "Integers": ("int64_t", 1),
               "IntegerRows": ("int64_t", 2)}
+WORDS = {"abs": "fabs", "min": "lesser", "max": "greater", "float": "(double)"}
 HEADER = """#include <math.h>
 #include <stdint.h>
 typedef void (*Kernel)(double t, const double *x, const double *z, const double *u, const double *d, const double *p,
@@ -66,14 +67,14 @@ class Translator:
     Parameters
     ----------
     fixed
-        Values of integer fields that are known when the text is made, by record, field and position, such as
-        {("Model", "size"): [6, 0, ...]}: they become literals, and loops over them are unrolled by the compiler.
+        Entries of integer fields that are known when the text is made, by record and field, such as
+        {("Model", "size"): {0: 6}}: they become literals, so that the compiler unrolls loops and drops dead branches.
     kernels
         C names of the kernels by field of Model, where they stand in the same translation unit; otherwise they are
         called through the struct.
     """
 
-    def __init__(self, fixed: Mapping[tuple[str, str], Sequence[int]] | None = None,
+    def __init__(self, fixed: Mapping[tuple[str, str], Mapping[int, int]] | None = None,
                  kernels: Mapping[str, str] | None = None) -> None:
         self.fixed, self.kernels = dict(fixed or {}), dict(kernels or {})
         self.constants: dict[str, Text] = {}
@@ -190,14 +191,18 @@ class FunctionWriter:
         self.locals: dict[str, Kind] = {a.arg: _kind(a.annotation, unit.records) for a in node.args.args}
         self.parameters = set(self.locals)
         self.lines: list[str] = []
+        self.slots: list[str] = []  # further storage, for languages that name it at the top
         self.loops = 0
+        self.around: list[tuple[str, str]] = []  # where `continue` and `break` lead, for languages with labels
 
     def head(self) -> str:
         """Signature."""
         words = []
         for a in self.node.args.args:
             kind = self.locals[a.arg]
-            words += [f"const {kind.base} *{a.arg}"] if kind.base in self.unit.records else declare(kind, a.arg)
+            declared = [f"const {kind.base} *{a.arg}"] if kind.base in self.unit.records else declare(kind, a.arg)
+            # Arrays handed to a function never overlap.
+            words += [d.replace("*", "*restrict ") if kind.dims else d for d in declared]
         return f"static {self.unit.results[self.node.name].base} {self.node.name}({', '.join(words)})"
 
     def write(self) -> str:
@@ -205,7 +210,7 @@ class FunctionWriter:
         body = self.node.body[1:] if ast.get_docstring(self.node) else self.node.body
         for _ in range(8):
             before = dict(self.locals)
-            self.lines, self.loops = [], 0
+            self.lines, self.slots, self.loops = [], [], 0
             self.block(body, 1)
             if self.locals == before:
                 break
@@ -230,35 +235,35 @@ class FunctionWriter:
             method(statement, depth)
 
     def do_pass(self, node: ast.Pass, depth: int) -> None:
-        self.put(depth, self.plain("pass"))
+        self.put(depth, ";")
 
     def do_break(self, node: ast.Break, depth: int) -> None:
-        self.put(depth, self.plain("break"))
+        self.put(depth, "break;")
 
     def do_continue(self, node: ast.Continue, depth: int) -> None:
-        self.put(depth, self.plain("continue"))
+        self.put(depth, "continue;")
 
     def do_return(self, node: ast.Return, depth: int) -> None:
         if node.value is None:
             raise self.fail(node, "return without a value")
-        self.put(depth, self.plain(f"return {self.value(node.value).c}"))
+        self.put(depth, f"return {self.value(node.value).c};")
 
     def do_expr(self, node: ast.Expr, depth: int) -> None:
-        self.put(depth, self.plain(self.value(node.value).c))
+        self.put(depth, self.value(node.value).c + ";")
 
     def do_assign(self, node: ast.Assign, depth: int) -> None:
         if len(node.targets) != 1:
             raise self.fail(node, "chained assignment")
         value, target = self.value(node.value), node.targets[0]
         if isinstance(target, ast.Subscript):
-            self.put(depth, self.stored(target, value.c))
+            self.put(depth, f"{self.value(target).c} = {value.c};")
             return
         if not isinstance(target, ast.Name):
             raise self.fail(node, "only names and elements are assigned to")
         self.take(target.id, value, node)
-        self.put(depth, self.plain(f"{target.id} = {value.c}"))
+        self.put(depth, f"{target.id} = {value.c};")
         for i, length in enumerate(value.lengths, 1):
-            self.put(depth, self.plain(f"{target.id}_{i} = {length}"))
+            self.put(depth, f"{target.id}_{i} = {length};")
 
     def take(self, name: str, value: Text, node: ast.AST) -> None:
         new = WHOLE if value.kind == TRUTH else value.kind
@@ -269,98 +274,42 @@ class FunctionWriter:
             self.locals[name] = REAL
 
     def do_augassign(self, node: ast.AugAssign, depth: int) -> None:
-        value, sign = self.value(node.value).c, operator(node.op)
-        if isinstance(node.target, ast.Subscript):
-            self.put(depth, self.stored(node.target, value, sign))
-        else:
-            self.put(depth, self.plain(f"{self.value(node.target).c} {sign}= {value}"))
+        self.put(depth, f"{self.value(node.target).c} {operator(node.op)}= {self.value(node.value).c};")
 
     def do_if(self, node: ast.If, depth: int) -> None:
-        self.put(depth, self.opened(f"if {self.value(node.test).c}"))
+        self.put(depth, f"if ({self.value(node.test).c}) {{")
         self.block(node.body, depth + 1)
         if node.orelse:
-            self.put(depth, self.OTHERWISE)
+            self.put(depth, "} else {")
             self.block(node.orelse, depth + 1)
-        self.close(depth)
+        self.put(depth, "}")
 
     def do_while(self, node: ast.While, depth: int) -> None:
         if node.orelse:
             raise self.fail(node, "while-else")
-        self.put(depth, self.opened(f"while {self.value(node.test).c}"))
+        self.put(depth, f"while ({self.value(node.test).c}) {{")
         self.block(node.body, depth + 1)
-        self.close(depth)
+        self.put(depth, "}")
 
     def do_for(self, node: ast.For, depth: int) -> None:
+        name, arguments = self.counted(node)
+        first = "0" if len(arguments) == 1 else self.value(arguments[0]).c
+        self.loops += 1
+        self.put(depth, f"const int64_t end_{self.loops} = {self.value(arguments[-1]).c};")
+        if not any(isinstance(n, ast.For | ast.While) for s in node.body for n in ast.walk(s)):
+            self.put(0, "#pragma GCC ivdep")
+        self.put(depth, f"for ({name} = {first}; {name} < end_{self.loops}; {name}++) {{")
+        self.block(node.body, depth + 1)
+        self.put(depth, "}")
+
+    def counted(self, node: ast.For) -> tuple[str, list[ast.expr]]:
+        """Name and bounds of a counting loop."""
         call = node.iter
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range"
                 and isinstance(node.target, ast.Name) and not node.orelse and len(call.args) < 3):
             raise self.fail(node, "only `for name in range(stop)` or `range(start, stop)`")
         self.take(node.target.id, Text("", WHOLE), node)
-        first = "0" if len(call.args) == 1 else self.value(call.args[0]).c
-        self.count(node.target.id, first, self.value(call.args[-1]).c, depth)
-        self.block(node.body, depth + 1)
-        self.close(depth)
-
-    # What C spells in its own way; the translation for numba replaces these.
-    OTHERWISE = "} else {"
-
-    def plain(self, text: str) -> str:
-        """A simple statement."""
-        return ";" if text == "pass" else text + ";"
-
-    def opened(self, text: str) -> str:
-        """The line that opens a block."""
-        word, _, test = text.partition(" ")
-        return f"{word} ({test}) {{"
-
-    def close(self, depth: int) -> None:
-        """End of a block."""
-        self.put(depth, "}")
-
-    def count(self, name: str, first: str, stop: str, depth: int) -> None:
-        """Head of a loop from `first` to before `stop`, which is looked at once."""
-        self.loops += 1
-        self.put(depth, f"const int64_t end_{self.loops} = {stop};")
-        self.put(depth, f"for ({name} = {first}; {name} < end_{self.loops}; {name}++) {{")
-
-    def stored(self, target: ast.Subscript, value: str, sign: str = "") -> str:
-        """Assignment to an element."""
-        return self.plain(f"{self.value(target).c} {sign}= {value}")
-
-    def element(self, array: Text, index: str) -> str:
-        """Element of a one-dimensional array."""
-        return f"{atom(array.c)}[{index}]"
-
-    def row(self, array: Text, index: str) -> str:
-        """Row of an array: where it begins."""
-        return f"({array.c} + ({index}) * {' * '.join(array.lengths)})"
-
-    def field(self, record: Text, name: str, part: int) -> str:
-        """Slot of a record: a pointer, or one of its row lengths."""
-        return f"{record.c}->{name}" + (f"_{part}" if part else "")
-
-    def raised(self, base: str, exponent: str) -> str:
-        """Power of two reals."""
-        return f"pow({base}, {exponent})"
-
-    def quotient(self, left: str, right: str) -> str:
-        """Quotient as a real."""
-        return f"((double)({left}) / (double)({right}))"
-
-    WORDS: ClassVar[Mapping[str, str]] = {"not": "!", "and": " && ", "or": " || ", "abs": "fabs", "min": "lesser",
-                                          "max": "greater", "float": "(double)", "int": "(int64_t)"}
-
-    def chosen(self, test: str, yes: str, no: str) -> str:
-        """Conditional expression."""
-        return f"({test} ? {yes} : {no})"
-
-    def whole(self, value: int) -> str:
-        """An integer constant."""
-        return f"INT64_C({value})"
-
-    def kernel_call(self, node: ast.Attribute, arguments: str) -> str:
-        """Call of a kernel, directly where it stands in the same text."""
-        return f"{self.unit.kernels.get(node.attr) or self.value(node).c}({arguments})"
+        return node.target.id, call.args
 
     def value(self, node: ast.expr) -> Text:
         """C text of an expression."""
@@ -374,7 +323,7 @@ class FunctionWriter:
         if isinstance(node.value, bool):
             return Text(str(int(node.value)), TRUTH)
         if isinstance(node.value, int):
-            return Text(self.whole(node.value), WHOLE)
+            return Text(f"INT64_C({node.value})", WHOLE)
         if isinstance(node.value, float):
             return Text(repr(node.value), REAL)
         raise self.fail(node, f"the constant {node.value!r}")
@@ -384,7 +333,7 @@ class FunctionWriter:
             kind = self.locals[node.id]
             return Text(node.id, kind, tuple(f"{node.id}_{i}" for i in range(1, kind.dims)))
         if node.id in self.unit.values:
-            return Text(self.whole(self.unit.values[node.id]), WHOLE)
+            return Text(f"INT64_C({self.unit.values[node.id]})", WHOLE)
         if node.id in self.unit.constants:
             return self.unit.constants[node.id]
         raise self.fail(node, f"'{node.id}' has no value yet")
@@ -392,47 +341,48 @@ class FunctionWriter:
     def of_attribute(self, node: ast.Attribute) -> Text:
         record = self.value(node.value)
         kind = self.unit.records[record.kind.base][node.attr]
-        return Text(self.field(record, node.attr, 0), kind,
-                    tuple(self.field(record, node.attr, i) for i in range(1, kind.dims)))
+        return Text(f"{record.c}->{node.attr}", kind,
+                    tuple(f"{record.c}->{node.attr}_{i}" for i in range(1, kind.dims)))
 
     def of_subscript(self, node: ast.Subscript) -> Text:
         known = self.known(node)
         if known is not None:
-            return Text(self.whole(known), WHOLE)
+            return Text(f"INT64_C({known})", WHOLE)
         array, index = self.value(node.value), self.value(node.slice)
         if not array.kind.dims or index.kind != WHOLE:
             raise self.fail(node, f"index {ast.unparse(node)}")
         if array.kind.dims == 1:
-            return Text(self.element(array, index.c), Kind(array.kind.base))
-        return Text(self.row(array, index.c), Kind(array.kind.base, array.kind.dims - 1), array.lengths[1:])
+            return Text(f"{atom(array.c)}[{index.c}]", Kind(array.kind.base))
+        row = f"({array.c} + ({index.c}) * {' * '.join(array.lengths)})"
+        return Text(row, Kind(array.kind.base, array.kind.dims - 1), array.lengths[1:])
 
     def known(self, node: ast.Subscript) -> int | None:
-        """Value of `m.size[NAME]` where it is fixed."""
+        """Value of an entry such as `m.size[NAME]` where it is fixed."""
         if not (isinstance(node.value, ast.Attribute) and isinstance(node.slice, ast.Name)
                 and isinstance(node.value.value, ast.Name) and node.value.value.id in self.locals):
             return None
-        values = self.unit.fixed.get((self.locals[node.value.value.id].base, node.value.attr))
-        return None if values is None else values[self.unit.values[node.slice.id]]
+        values = self.unit.fixed.get((self.locals[node.value.value.id].base, node.value.attr), {})
+        return values.get(self.unit.values.get(node.slice.id, -1))
 
     def of_binop(self, node: ast.BinOp) -> Text:
         left, right = self.value(node.left), self.value(node.right)
         if isinstance(node.op, ast.Pow):
-            return Text(self.raised(left.c, right.c), REAL)
+            return Text(f"pow({left.c}, {right.c})", REAL)
         if isinstance(node.op, ast.Div):
-            return Text(self.quotient(left.c, right.c), REAL)
+            return Text(f"((double)({left.c}) / (double)({right.c}))", REAL)
         kind = WHOLE if left.kind == right.kind == WHOLE else REAL
         return Text(f"({left.c} {operator(node.op)} {right.c})", kind)
 
     def of_unaryop(self, node: ast.UnaryOp) -> Text:
         inner = self.value(node.operand)
         if isinstance(node.op, ast.Not):
-            return Text(f"({self.WORDS['not']}({inner.c}))", TRUTH)
+            return Text(f"(!({inner.c}))", TRUTH)
         if isinstance(node.op, ast.USub):
             return Text(f"(-{inner.c})", inner.kind)
         raise self.fail(node, "this sign")
 
     def of_boolop(self, node: ast.BoolOp) -> Text:
-        sign = self.WORDS["and" if isinstance(node.op, ast.And) else "or"]
+        sign = " && " if isinstance(node.op, ast.And) else " || "
         return Text("(" + sign.join(self.value(v).c for v in node.values) + ")", TRUTH)
 
     def of_compare(self, node: ast.Compare) -> Text:
@@ -444,18 +394,20 @@ class FunctionWriter:
 
     def of_ifexp(self, node: ast.IfExp) -> Text:
         yes, no = self.value(node.body), self.value(node.orelse)
-        return Text(self.chosen(self.value(node.test).c, yes.c, no.c), REAL if REAL in (yes.kind, no.kind) else yes.kind)
+        kind = REAL if REAL in (yes.kind, no.kind) else yes.kind
+        return Text(f"({self.value(node.test).c} ? {yes.c} : {no.c})", kind)
 
     def of_call(self, node: ast.Call) -> Text:
         arguments = [self.value(a) for a in node.args]
         if isinstance(node.func, ast.Attribute):
-            return Text(self.kernel_call(node.func, ", ".join(a.c for a in arguments)), Kind("void"))
+            kernel = self.unit.kernels.get(node.func.attr) or self.value(node.func).c
+            return Text(f"{kernel}({', '.join(a.c for a in arguments)})", Kind("void"))
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         words = ", ".join(w for a in arguments for w in (a.c, *a.lengths))
         if name in self.unit.functions:
             return Text(f"{name}({words})", self.unit.results[name])
-        if name == "int" or (name in ("abs", "min", "max", "float") and len(arguments) < 3):
-            return Text(f"({self.WORDS[name]}({words}))", WHOLE if name == "int" else REAL)
+        if name in WORDS and len(arguments) < 3:
+            return Text(f"({WORDS[name]}({words}))", REAL)
         raise self.fail(node, f"call of '{ast.unparse(node.func)}'")
 
 

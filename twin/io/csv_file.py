@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,7 @@ def read_table(path: Path, *, delimiter: str | None = None, decimal: str = ".", 
     import pandas as pd
 
     text = read_text(path, encoding)
-    lines = text.splitlines()
+    lines = text.split("\n")
     skip = _rows_before(header, names, path)
     if not any(line.strip() for line in lines[skip:]):
         raise errors.DataError(f"{path.name} is empty{' below row ' + str(skip) if skip else ''}. Expected a header "
@@ -45,18 +47,18 @@ def read_table(path: Path, *, delimiter: str | None = None, decimal: str = ".", 
     body = io.StringIO(text)
     for _ in range(first):
         body.readline()
-    space = delimiter == " "
+    sep = r"\s+" if delimiter == " " else delimiter
     try:
-        frame = pd.read_csv(body, sep=r"\s+" if space else delimiter, header=None, names=range(len(columns)),
-                            index_col=False, decimal=decimal, keep_default_na=False, na_values=[""], low_memory=False,
-                            float_precision="round_trip", skip_blank_lines=False, skipinitialspace=True,
-                            on_bad_lines="error", encoding_errors="strict")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # pandas warns where it drops cells
+            warnings.filterwarnings("ignore", message=".*float_precision.*")
+            frame = pd.read_csv(body, sep=sep, header=None, names=range(len(columns)), index_col=False, decimal=decimal,
+                                keep_default_na=False, na_values=[""], low_memory=False, float_precision="round_trip",
+                                skip_blank_lines=False, skipinitialspace=True, on_bad_lines="error")
     except pd.errors.EmptyDataError:
         frame = pd.DataFrame(columns=range(len(columns)))
     except Exception as e:  # pandas raises many kinds, and warns, for a table that is none
-        raise errors.DataError(f"{path.name} is no table with {len(columns)} columns: {str(e).strip()[:200]}. "
-                               f"Expected as many cells in each row as in the header, split by {delimiter!r}. "
-                               "Pass delimiter= or correct the row.") from e
+        raise _no_table(path, lines, first, delimiter, len(columns), e) from e
     return frame.set_axis(columns, axis=1), first + 1
 
 
@@ -159,11 +161,12 @@ def _header(lines: Sequence[str], delimiter: str, path: Path, row: int) -> list[
         cells = lines[0].split()
     else:
         try:
-            cells = next(csv.reader(lines, delimiter=delimiter, skipinitialspace=True), [])
+            reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+            cells = next(reader, [])
         except csv.Error as e:
             raise errors.DataError(f"{path.name}: row {row} is no header: {e}. Check that this is a CSV file.",
                                    row=row) from e
-        if sum(cell.count("\n") for cell in cells):
+        if reader.line_num > 1:
             raise errors.DataError(f"{path.name}: the header in row {row} runs over several lines. Expected one line. "
                                    "Close the quotation marks.", row=row)
     names = [c.strip() or f"column {k + 1}" for k, c in enumerate(cells)]
@@ -175,6 +178,21 @@ def _header(lines: Sequence[str], delimiter: str, path: Path, row: int) -> list[
             raise errors.DataError(f"{path.name} has {names.count(name)} columns '{name}'. Expected each name once. "
                                    "Rename or remove the others.", name=name)
     return names
+
+
+def _no_table(path: Path, lines: Sequence[str], first: int, delimiter: str, width: int,
+              error: Exception) -> errors.DataError:
+    rows = enumerate((line.split() for line in lines[first:]) if delimiter == " " else
+                     csv.reader(lines[first:], delimiter=delimiter, skipinitialspace=True), first + 1)
+    with contextlib.suppress(csv.Error):
+        for row, cells in rows:
+            if len(cells) > width and any(c.strip() for c in cells[width:]):
+                return errors.DataError(f"{path.name}: row {row} has {len(cells)} cells "
+                                        f"('{delimiter.join(cells)[:60]}'). Expected {width}, as in the header. "
+                                        "Correct the row, or pass delimiter= or decimal=','.", row=row)
+    return errors.DataError(f"{path.name} is no table with {width} columns: {str(error).strip()[:200]}. Expected as "
+                            f"many cells in each row as in the header, split by {delimiter!r}. Pass delimiter= or "
+                            "correct the row.")
 
 
 def _is_number(text: str) -> bool:

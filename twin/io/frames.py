@@ -170,12 +170,14 @@ class _Table:
             return name
         for column, header in self.headers.items():
             if header.name == name:
-                return column
+                return str(column)
         raise errors.unknown("column", name, f"{self.source} ({option})", self.frame.columns)
 
     def own(self, name: str) -> str | None:
-        """A column that `twin.write` makes, if it is there and not mapped to a signal."""
-        return name if name in self.headers else None
+        """A column that `twin.write` made: its tables begin with run, and state the unit of time in brackets."""
+        columns = list(self.frame.columns)
+        made = columns[0] == "run" and bool(self.time_column in self.headers and self.headers[self.time_column].unit)
+        return name if made and name in columns else None
 
     def guess_time(self) -> str:
         found = [c for c, h in self.headers.items() if h.name.lower() in TIME_NAMES]
@@ -183,7 +185,7 @@ class _Table:
             which = "none of its columns is called time" if not found else f"{' and '.join(found)} could be the time"
             raise errors.SpecError(f"{self.source}: {which}. Expected one. Pass time_column=, one of: "
                                    f"{', '.join(list(self.headers)[:12])}.")
-        return found[0]
+        return str(found[0])
 
     def time_unit_of_header(self) -> str | None:
         unit = self.headers[self.time_column].unit if self.time_column in self.headers else ""

@@ -127,8 +127,15 @@ def about_progress(done: Sequence[str], missing: Mapping[str, str]) -> list[str]
     total = len(done) + len(missing)
     sentences = [f"{len(done)} of {total} runs were simulated to their end." if missing or total > 1
                  else "The run was simulated to its end."]
-    sentences += [f"Missing: {run}. {why}" for run, why in missing.items()]
-    return sentences
+    return sentences + about_missing(missing)
+
+
+def about_missing(missing: Mapping[str, str]) -> list[str]:
+    """One sentence a reason."""
+    reasons: dict[str, list[str]] = {}
+    for run, why in missing.items():
+        reasons.setdefault(why, []).append(run)
+    return [f"Missing: {', '.join(runs)}. {why}" for why, runs in reasons.items()]
 
 
 def _by_the_records(closures: Sequence[Closure]) -> str:

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twin.files import replace_file
+from twin.jobs import findings
 from twin.jobs.findings import GRADES, grade
 from twin.report import figures
-from twin.report.page import Cell, Page, number, pretty
+from twin.report.page import MINUS, Cell, Page, number, pretty
 
 if TYPE_CHECKING:
     from twin.jobs.run import JobResult
@@ -37,17 +38,18 @@ def write_pictures(result: JobResult) -> dict[str, bytes]:
         moved = [n for n in acted if float(trajectory[n].max() - trajectory[n].min()) > 0]
         found[f"run {run}"] = figures.png(figures.run_with_residuals(trajectory, mine, shown, moved))
     for balance in dict.fromkeys(c.balance for c in result.closures):
-        mine = [c for c in result.closures if c.balance == balance and c.start + c.entered > 0]
-        if mine:
-            found[f"balance {balance}"] = figures.png(figures.balance_bars(mine))
+        bars = [c for c in result.closures if c.balance == balance and c.start + c.entered > 0]
+        if bars:
+            found[f"balance {balance}"] = figures.png(figures.balance_bars(bars))
     replace_file(result.job.folder / "overview.png", lambda temporary: temporary.write_bytes(found["overview"]))
     return found
 
 
-def write_report(result: JobResult, pictures: Mapping[str, bytes]) -> None:
-    """Write `report.html`."""
+def write_report(result: JobResult, pictures: Mapping[str, bytes], lack: str = "") -> None:
+    """Write `report.html`; `lack` says why there are no pictures, where there are none."""
     page = Page(result.job.title, result.job.note)
     _summary(page, result, pictures)
+    page.say(lack, "note")
     _quality(page, result)
     _comparison(page, result)
     _runs(page, result, pictures)
@@ -93,10 +95,11 @@ def _quality(page: Page, result: JobResult) -> None:
     runs, tags = (list(dict.fromkeys(getattr(r, k) for r in quality.rows)) for k in ("run", "tag"))
     scores = {(r.run, r.tag): r.score for r in quality.rows}
     page.table(["score of", *runs], [[pretty(tag), *[_score(scores.get((run, tag))) for run in runs]] for tag in tags])
-    page.fold("All measures", "samples, spacing, shares in percent, gaps, and what to do")
-    frame = quality.table()
+    page.fold("All measures", "shares in percent of the expected samples; those that are zero everywhere are left out")
+    frame = quality.table().drop(columns=["unit", "time_unit", "changes"])
+    frame = frame[[c for c in frame.columns if c in ("run", "tag", "samples", "score", "todo") or (frame[c] != 0).any()]]
     rows = [[_native(v) for v in row] for row in frame.to_numpy().tolist()]
-    page.table([str(c).replace("_", " ") for c in frame.columns], rows)
+    page.table([pretty(str(c)).replace("todo", "what to do") for c in frame.columns], rows)
     page.unfold()
     if result.records.unused:
         page.say(f"Columns of {result.job.data_file.name} that were left out: {', '.join(result.records.unused)}.")
@@ -158,7 +161,7 @@ def _runs(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> None:
         steps = f" in {int(trajectory.stats['steps']):,} steps" if "steps" in trajectory.stats else ""
         page.say(f"{trajectory.status} {origin}{steps}.", "soft")
         page.unfold()
-    page.points([f"{run}: missing. {why}" for run, why in result.missing.items()])
+    page.points(findings.about_missing(result.missing))
 
 
 def _balances(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> None:
@@ -183,8 +186,8 @@ def _balances(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> N
         told = any(c.measured == c.measured for c in mine)
         columns = ["run", "at start", "entered", "left", "at end", "mismatch", "share"]
         page.table(columns + ["left, by the records"] * told,
-                   [[Cell(c.run, ""), c.start, c.entered, c.left, c.end, c.mismatch,
-                     Cell(f"{c.share:.1{'e' if abs(c.share) < 1e-3 else '%'}}", "good" if c.closed else "warn"),
+                   [[Cell(c.run, ""), c.start, c.entered, c.left, c.end, Cell(number(c.mismatch, 2), ""),
+                     Cell(_share(c.share), "good" if c.closed else "warn"),
                      *[c.measured if abs(c.measured) > 1e-3 * c.entered else 0.0] * told] for c in mine],
                    caption=f"in {balance.unit}")
 
@@ -247,6 +250,10 @@ def _sha(path: Any) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()[:16]
+
+
+def _share(share: float) -> str:
+    return f"{share:.1{'e' if abs(share) < 1e-3 else '%'}}".replace("-", MINUS)
 
 
 def _acted(model: Any) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from twin.jobs.balances import Closure, close
 from twin.jobs.job import Job, read_job
 from twin.jobs.records import Excursion, Records, excursions, plan, read_records
 from twin.jobs.store import load_run, run_file, run_key, save_run
+from twin.recipe import Profile
 from twin.status import Status
 
 Progress = Callable[[int, int, str], None]
@@ -138,8 +140,8 @@ def _simulate(job: Job, records: Records, stored: Any, folder: Path, progress: P
                 progress(k, len(names), run)
             inputs, initial = plans[run]
             times = _times(job, records.runs[run])
-            key = run_key(identity, {n: dataclasses.asdict(v) if dataclasses.is_dataclass(v) else v
-                                     for n, v in inputs.items()}, initial, times, job.rtol, job.refuse_limits)
+            fed = {n: [v.times, v.values, v.hold] if isinstance(v, Profile) else v for n, v in inputs.items()}
+            key = run_key(identity, fed, initial, times, job.rtol, job.refuse_limits)
             trajectory = load_run(run_file(folder, run), key, stored)
             if trajectory is not None:
                 resumed.append(run)
@@ -156,10 +158,10 @@ def _simulate(job: Job, records: Records, stored: Any, folder: Path, progress: P
                 status = status if not status else trajectory.status
     except KeyboardInterrupt:
         status = Status.STOPPED
-        missing |= {run: "The job was stopped before this run was finished; run it again to go on." for run in names
+        missing |= {run: "The job was stopped before; run it again to go on." for run in names
                     if run not in done and run not in missing}
     if progress is not None:
-        progress(len(done) + len(missing), len(names), "")
+        progress(len(done) + len(missing), len(names), "writing the report")
     return done, tuple(resumed), missing, status
 
 
@@ -167,8 +169,9 @@ def _one(job: Job, stored: Any, inputs: Mapping[str, Any], initial: Mapping[str,
     import twin
 
     try:
-        return twin.simulate(stored, dict(inputs), initial=initial, times=times, rtol=job.rtol,
-                             check_limits=job.refuse_limits, throw=False)
+        trajectory = twin.simulate(stored, dict(inputs), initial=initial, times=times, rtol=job.rtol,
+                                   check_limits=job.refuse_limits, throw=False)
+        return dataclasses.replace(trajectory, again=None)  # its times hold all that will be asked for
     except errors.ConvergenceError as e:  # the start itself may have no consistent algebraics
         raise errors.SpecError(f"{job.path}: {e}") from e
 
@@ -230,7 +233,19 @@ def _write(result: JobResult) -> None:
     summary = {"title": job.title, "status": result.status.name, "library": twin.__version__,
                "finished": list(result.trajectories), "missing": dict(result.missing), "deviations": rows,
                "balances": [dataclasses.asdict(c) for c in result.closures], "sentences": result.sentences}
-    text = json.dumps(summary, indent=1, default=str)
+    text = json.dumps(_plain(summary), indent=1, allow_nan=False)
     replace_file(job.folder / "summary.json", lambda temporary: temporary.write_text(text))
-    pictures = write_pictures(result)
-    write_report(result, pictures)
+    try:
+        pictures, lack = write_pictures(result), ""
+    except errors.MissingExtraError as e:
+        pictures, lack = {}, str(e)
+    write_report(result, pictures, lack)
+
+
+def _plain(value: Any) -> Any:
+    """What strict JSON can hold: no NaN, no infinity."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twin.errors import LoweringError, SpecError
-from twin.lowering import cache
+from twin.lowering import cache, source_key
 from twin.lowering.program import Program
 from twin.model import Row
 from twin.signals import ROLES, Signal
@@ -18,6 +18,10 @@ SYSTEM_VERSION = 1
 SMALL = 60  # most unknowns of a model that is lowered element by element
 PROGRAMS = ("rhs", "jacobian", "input_jacobian", "parameter_jacobian", "outputs", "output_jacobian", "hessian",
             "sensitivity", "sensitivity_tangent")
+
+
+MOST_KNOWN = 64
+_KNOWN: dict[str, System] = {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +105,7 @@ class System:
     @property
     def held(self) -> tuple[str, ...]:
         """Names of the programs that are there without lowering anything."""
-        return tuple(sorted({*self._programs, *self._stored}, key=PROGRAMS.index))
+        return (*self._programs, *self._stored)
 
     @property
     def pattern(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -162,13 +166,31 @@ def system_of(model: Any) -> System:
         return held
     initial = {k: _plain(v) for k, v in model.initial().items()} if hasattr(model, "initial") else {}
     values = tuple(model.parameter_vector())
-    key = cache.source_key(model)
+    key = source_key.source_key(model)
     stored = cache.load(f"system-{key}.json") if key else None
     lower = _Lowering(model, key)
     if stored is not None:
         return dataclasses.replace(System.from_json(stored.decode(), lower), values=values, initial=initial)
-    return System(model.title, model.time_unit, {role: model.layout(role) for role in ROLES},
-                  model.parameter_names(), values, initial, lower.structure(), {}, {}, lower)
+    rows = {role: model.layout(role) for role in ROLES}
+    system = System(model.title, model.time_unit, rows, model.parameter_names(), values, initial, None, {}, {}, lower)
+    return _known(system, lower)
+
+
+def _known(system: System, lower: _Lowering) -> System:
+    """The system with the derivatives of an equal one traced before in this process.
+
+    Equations and outputs are traced anew each time, so that a changed constant is seen; only what follows from them is kept.
+    """
+    if not (lower.on_cells() or lower.is_small()):
+        return dataclasses.replace(system, cells=lower.structure())
+    truth = [system.name, str(system.rows), *(system.program(name).key() for name in ("rhs", "outputs"))]
+    key = cache.digest(*truth, *system.parameters)
+    if key not in _KNOWN:
+        while len(_KNOWN) >= MOST_KNOWN:
+            _KNOWN.pop(next(iter(_KNOWN)))
+        _KNOWN[key] = dataclasses.replace(system, cells=lower.structure())
+    old = _KNOWN[key]
+    return dataclasses.replace(system, cells=old.cells, _programs=old._programs, _patterns=old._patterns)
 
 
 def _plain(value: Any) -> Any:

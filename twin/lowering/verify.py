@@ -26,7 +26,7 @@ def verify_system(system: Any) -> None:
         With the first thing that does not fit.
     """
     for role in ROLES:
-        taken = []
+        taken: list[int] = []
         for r in system.rows[role]:
             signal = r.signal
             _need(signal.role == role and str(signal.name).isidentifier(), f"{signal.role!r} {signal.name!r} as {role}")
@@ -44,10 +44,10 @@ def verify_system(system: Any) -> None:
     known = {"rhs": n, "input_jacobian": n * n_e, "parameter_jacobian": n * n_p, "outputs": n_y,
              "output_jacobian": n_y * (n + n_e), "sensitivity": n, "sensitivity_tangent": n,
              "hessian": (n + n_e) * (n + n_e + 1) // 2}
-    for name, program in system._programs.items():
+    for name in system.held:
         out = known.get(name, _jacobian_length(system, n) if name == "jacobian" else None)
         _need(out is not None, f"program {name!r}")
-        verify_program(program, {"x": system.n_x, "z": system.n_z, "u": system.n_u, "d": system.n_d,
+        verify_program(system.program(name), {"x": system.n_x, "z": system.n_z, "u": system.n_u, "d": system.n_d,
                                  "p": n_p + extra.get(name, 0), "out": out or 0})
 
 
@@ -138,8 +138,8 @@ class _Walk:
             _need(array in READABLE, f"a read from {array!r}")
             self.inside(array, index, loops)
         elif kind == "let":
-            opcode = rest[1] if len(rest) > 1 else None
-            _need(type(opcode) is str and opcode in self.opcodes, f"opcode {opcode!r}")
+            opcode = rest[1] if len(rest) > 1 and type(rest[1]) is str else ""
+            _need(opcode in self.opcodes, f"opcode {rest[1:2]}")
             _need(len(rest) - 2 == self.opcodes[opcode].arity, f"opcode {opcode} with {len(rest) - 2} arguments")
             for a in rest[2:]:
                 self.read(a, known, mine)

@@ -183,7 +183,7 @@ class Checker:
 
     def _phase(self, phase: Phase, inputs: Mapping[str, Any], k: int) -> Phase:
         where = f" in phase {k} '{phase.name}'" if phase.name else ""
-        checked = {}
+        checked: dict[str, Any] = {}
         for name, value in inputs.items():
             signal = self.known("input", name, "input", "disturbance").signal
             if isinstance(value, Profile):
@@ -260,7 +260,7 @@ class Checker:
                                        if grid else "times is empty. Give at least one time.")
             return grid
         if duration is None:
-            lengths = [p.at_most if isinstance(p.until, tuple) else p.until for p in recipe.phases]
+            lengths: list[Any] = [p.at_most if isinstance(p.until, tuple) else p.until for p in recipe.phases]
             end = math.fsum(v if v is not None else math.inf for v in lengths)
             if not math.isfinite(end):
                 raise errors.SpecError(f"The recipe of {self.name} has no end. Give the duration, as in "

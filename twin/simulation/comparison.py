@@ -172,7 +172,7 @@ def _series(run: Any, trajectory: Trajectory) -> dict[str, tuple[Sequence[float]
         return {str(c): (list(run.index), list(run[c])) for c in run.columns}
     if isinstance(run, Mapping):
         return {n: (list(times), list(values)) for n, (times, values) in run.items()}
-    found = {}
+    found: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
     for series in run.series.values() if isinstance(run.series, Mapping) else run.series:
         if series.name in trajectory.names():
             found[series.name] = series_in(series, run, trajectory.unit(series.name), trajectory.time_unit)

@@ -239,7 +239,7 @@ def run_members(simulator: Simulator, initial: Any, parameters: Any, executor: A
     from twin.simulation import pools
 
     x0, p = members(simulator, initial, parameters)
-    store = pools.Store(simulator, len(x0), progress)
+    store = pools.Store(len(x0), progress)
     try:
         if executor is None:
             pools.on_threads(simulator, x0, p, threads, store)
@@ -248,4 +248,4 @@ def run_members(simulator: Simulator, initial: Any, parameters: Any, executor: A
     except KeyboardInterrupt:
         store.stopped = True
     return Ensemble(simulator, Status.STOPPED if store.stopped else Status.SUCCESS, tuple(store.statuses),
-                    np.asarray(simulator.times, dtype=float), store.raw, x0, p)
+                    np.asarray(simulator.times, dtype=float), store.filled(simulator.layout, len(simulator.times)), x0, p)

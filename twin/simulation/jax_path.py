@@ -193,8 +193,8 @@ class JaxModel:
         import jax
 
         if name not in self._programs:
-            kw = {"static_argnames": ("static",)} if name == "_simulate" else {}
-            self._programs[name] = jax.jit(getattr(self, name), **kw)
+            static = ("static",) if name == "_simulate" else ()
+            self._programs[name] = jax.jit(getattr(self, name), static_argnames=static)
         return self._programs[name]
 
     def _filled(self, x: Any, z: Any, u: Any, d: Any, p: Any) -> tuple[Any, ...]:

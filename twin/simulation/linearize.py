@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from twin import errors
@@ -150,7 +150,7 @@ class Linearization:
         finite = np.abs(bottom) > 1e-10 * np.maximum(np.abs(top), np.abs(bottom))
         return np.sort_complex(top[finite] / bottom[finite])
 
-    def step_response(self, source: str, times: Sequence[float] | None = None) -> Any:
+    def step_response(self, source: str, times: Any = None) -> Any:
         """DataFrame of the outputs after a unit step of one input, rows by time in `time_unit`."""
         import numpy as np
         import pandas as pd

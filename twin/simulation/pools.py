@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from twin.engine.runner import Runner
+from twin.engine.workers import default_threads
 from twin.lowering.system import System
 from twin.simulation.trajectory import PARTS
 from twin.status import Status
@@ -24,55 +25,64 @@ _local = threading.local()
 class Store:
     """Results as they come in, in any order."""
 
-    def __init__(self, simulator: Any, count: int, progress: Callable[[int, int], None] | None) -> None:
-        import numpy as np
-
+    def __init__(self, count: int, progress: Callable[[int, int], None] | None) -> None:
         self.statuses = [Status.STOPPED] * count
         self.progress, self.done, self.stopped = progress, 0, False
-        shape = (count, len(simulator.times))
-        self.raw = {role: np.full((*shape, sum(r.count for r in rows)), np.nan)
-                    for role, rows in simulator.layout.items()}
+        self.raw: dict[str, Any] = {}
 
     def take(self, first: int, statuses: Sequence[Status], parts: Mapping[str, Any]) -> None:
         """Results of the members from `first` on."""
+        import numpy as np
+
         stop = first + len(statuses)
         self.statuses[first:stop] = statuses
         for role, values in parts.items():
+            if len(values) == len(self.statuses):
+                self.raw[role] = values
+                continue
+            if role not in self.raw:
+                self.raw[role] = np.full((len(self.statuses), *values.shape[1:]), np.nan)
             self.raw[role][first:stop] = values
         self.done += len(statuses)
         if self.progress is not None:
             self.progress(self.done, len(self.statuses))
 
+    def filled(self, layout: Mapping[str, Any], times: int) -> dict[str, Any]:
+        """Arrays by role, also where nothing came in: shape (members, times, n)."""
+        import numpy as np
 
-def _chunk(simulator: Any, x0: Any, p: Any) -> tuple[list[Status], dict[str, Any]]:
-    """Members one after the other; fewer than asked for where the user stopped it."""
-    import numpy as np
+        for role, rows in layout.items():
+            shape = (len(self.statuses), times, sum(r.count for r in rows))
+            self.raw.setdefault(role, np.empty(0))
+            if self.raw[role].shape != shape:
+                self.raw[role] = np.full(shape, np.nan)
+        return self.raw
 
-    statuses = []
-    times = len(simulator.times)
-    parts = {role: np.full((len(x0), times, sum(r.count for r in rows)), np.nan)
-             for role, rows in simulator.layout.items()}
-    for k in range(len(x0)):
-        raw = simulator.runner.run(x0[k].tolist(), p[k].tolist())
-        if raw.status is Status.STOPPED:
-            break
-        statuses.append(raw.status)
-        for role, part in PARTS.items():
-            if raw.done and parts[role].shape[2]:
-                parts[role][k, :raw.done] = raw.part(part)
-    return statuses, {role: rows[:len(statuses)] for role, rows in parts.items()}
+
+def _chunk(simulator: Any, x0: Any, p: Any, threads: int = 1,
+           progress: Callable[[int], None] | None = None) -> tuple[list[Status], dict[str, Any], bool]:
+    """Members on threads over the compiled kernels; the last value is True where Ctrl-C ended it."""
+    many = simulator.runner.run_many(x0, p, threads=threads, progress=progress)
+    return many.statuses, {role: many.part(part) for role, part in PARTS.items()}, many.stopped
 
 
 def on_threads(simulator: Any, x0: Any, p: Any, threads: int | None, store: Store) -> None:
-    _here(simulator, x0, p, range(0, len(x0), CHUNK), store)
+    """All members in this process."""
+    told = store.progress
+    look = None if told is None else lambda done: told(done, len(x0))
+    statuses, parts, store.stopped = _chunk(simulator, x0, p, threads or default_threads(), look)
+    if store.stopped:
+        store.progress = None
+    store.take(0, statuses, parts)
 
 
 def _here(simulator: Any, x0: Any, p: Any, starts: Iterable[int], store: Store) -> None:
-    """Chunks in this thread."""
+    """Tasks in this process."""
     for first in starts:
-        statuses, parts = _chunk(simulator, x0[first:first + CHUNK], p[first:first + CHUNK])
+        stop = first + CHUNK
+        statuses, parts, stopped = _chunk(simulator, x0[first:stop], p[first:stop], default_threads())
         store.take(first, statuses, parts)
-        if len(statuses) < min(CHUNK, len(x0) - first):
+        if stopped:
             raise KeyboardInterrupt
 
 
@@ -106,7 +116,7 @@ def run_task(task: Task, key: str, x0: Any, p: Any) -> tuple[list[Status], dict[
         runner = Runner(system, task.recipe, **task.options)
         _local.prepared = Prepared(runner, task.options["times"], {role: system.layout(role) for role in PARTS})
         _local.key = key
-    return _chunk(_local.prepared, x0, p)
+    return _chunk(_local.prepared, x0, p)[:2]
 
 
 def on_executor(simulator: Any, x0: Any, p: Any, executor: Any, store: Store) -> None:

@@ -25,7 +25,7 @@ def simulate(model: Any, recipe: Any = None, *, inputs: Mapping[str, Any] | None
              parameters: Mapping[str, Any] | Sequence[float] | None = None, duration: float | str | None = None,
              times: Iterable[float | str] | None = None, points: int = POINTS, every: float | str | None = None,
              rtol: float = RTOL, atol: Any = None, max_steps: int = MAX_STEPS, sensitivities: Sequence[str] = (),
-             check_limits: bool = True, execution: str = "auto", throw: bool = True) -> Trajectory:
+             check_limits: bool = True, execution: str | None = None, throw: bool = True) -> Trajectory:
     """Simulate a dynamic model.
 
     Parameters
@@ -55,7 +55,7 @@ def simulate(model: Any, recipe: Any = None, *, inputs: Mapping[str, Any] | None
     check_limits
         False allows inputs and initial states outside the limits of their signals.
     execution
-        "python", "c", "numba", or "auto": chosen by `twin.use`.
+        "python", "c", "numba" or "auto"; what `twin.use` says without.
     throw
         False returns what was computed with its status instead of raising.
 
@@ -84,7 +84,7 @@ def simulator(model: Any, recipe: Any = None, *, inputs: Mapping[str, Any] | Non
               duration: float | str | None = None, times: Iterable[float | str] | None = None, points: int = POINTS,
               every: float | str | None = None, rtol: float = RTOL, atol: Any = None, max_steps: int = MAX_STEPS,
               sensitivities: Sequence[str] = (), check_limits: bool = True,
-              execution: str = "auto") -> Simulator:
+              execution: str | None = None) -> Simulator:
     """A simulation prepared for repeated calls with other initial states and parameters; arguments as `simulate`.
 
     Examples
@@ -105,7 +105,7 @@ class Simulator:
     def __init__(self, model: Any, recipe: Any = None, *, inputs: Mapping[str, Any] | None = None,
                  duration: Any = None, times: Any = None, points: int = POINTS, every: Any = None, rtol: float = RTOL,
                  atol: Any = None, max_steps: int = MAX_STEPS, sensitivities: Sequence[str] = (),
-                 check_limits: bool = True, execution: str = "auto") -> None:
+                 check_limits: bool = True, execution: str | None = None) -> None:
         self.check = check = Checker(model, check_limits)
         self.model, self.name = model, check.name
         if not model.layout("state"):
@@ -166,6 +166,8 @@ class Simulator:
         """Initial states and parameters as flat vectors."""
         if self._defaults is None:
             self._defaults = (self.check.initial(None), self.check.parameters(None))
+        x0: Sequence[float]
+        p: Sequence[float]
         x0, p = self._defaults
         if initial is not None:
             x0 = self._vector("initial", initial, len(x0), self.check.initial)

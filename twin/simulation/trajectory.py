@@ -216,7 +216,8 @@ class Trajectory:
         """pandas DataFrame: one row a time, one column a signal ("name[cell]" on cells), units in `attrs["units"]`."""
         import pandas as pd
 
-        columns, units = {}, {}
+        columns: dict[str, Any] = {}
+        units: dict[str, str] = {}
         for name in self.names():
             values = self[name]
             wide = values.ndim > 1
