@@ -213,6 +213,25 @@ def test_frames_by_index_or_column() -> None:
         Data.from_frame(pd.DataFrame())
 
 
+def test_frames_with_odd_indexes_and_names() -> None:
+    frame = pd.DataFrame({"time": [0.0, 1, 2], "T": [1.0, 2, 3]})
+    filtered = frame[frame["T"] != 2]
+    assert Data.from_frame(filtered, units="K", time_unit="s")[0]["T"].times.tolist() == [0, 2]
+    assert Data.from_frame(filtered.set_index("time"), units="K", time_unit="s")[0]["T"].times.tolist() == [0, 2]
+    assert Data.from_frame(filtered[["T"]], units="K", every=5, time_unit="s")[0]["T"].times.tolist() == [0, 5]
+    named = filtered.rename_axis("row")
+    assert Data.from_frame(named, units="K", time_unit="s", time_column="time")[0].names == ("T",)
+    twice = frame.set_axis(["time", "time"], axis=1)
+    with pytest.raises(twin.DataError, match=r"2 columns are called 'time'"):
+        Data.from_frame(twice, units="K", time_unit="s")
+    with pytest.raises(twin.DataError, match=r"2 columns are called 'time'"):
+        Data.from_frame(frame.set_index("time", drop=False), units="K", time_unit="s", time_column="time")
+    with pytest.raises(twin.DataError, match=r"'T' \(K\) is '1j' in row 0"):
+        Data.from_frame(frame.assign(T=[1j, 2, 3]), units="K", time_unit="s")
+    with pytest.raises(twin.DataError, match=r"'T' \(K\) is '2024-05-01 00:00:00' in row 0"):
+        Data.from_frame(frame.assign(T=pd.Timestamp("2024-05-01")), units="K", time_unit="s")
+
+
 def test_excel_rows_dates_and_errors(tmp_path: Path) -> None:
     path = tmp_path / "lab.xlsx"
     table = [["Lab book", None, None], ["date", "T", "note"], [datetime.datetime(2024, 5, 1, 6), 20.5, "a"],

@@ -18,6 +18,7 @@ import twin
 from processes.bioreactor import BajpaiReuss, Penicillin
 from processes.chemical import ExothermicCstr, VanDeVusse
 from twin import jnp
+from twin.learned import Mlp, Multiply
 from twin.lowering import ieee
 from twin.lowering.derivatives import functions
 from twin.lowering.emit_c import emit_c
@@ -48,7 +49,9 @@ class Tank(twin.DynamicModel):
         return {"level": jnp.sum(self.weights * s.mass) + jnp.maximum(s.pressure, 2.0)}
 
 
-MODELS = [Penicillin(), BajpaiReuss(), VanDeVusse.klatt_engell(), ExothermicCstr(), Tank()]
+NETWORK = Mlp.random(inputs=("temperature",), hidden=(6, 5), scales=(50.0,), centers=(350.0,), seed=3)
+CORRECTED = ExothermicCstr().with_learned({"rate_constant": Multiply(NETWORK)})
+MODELS = [Penicillin(), BajpaiReuss(), VanDeVusse.klatt_engell(), CORRECTED, Tank()]
 Kernel = Callable[..., list[float]]
 
 

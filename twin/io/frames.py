@@ -103,20 +103,24 @@ def _flat(frame: Any, o: Options) -> tuple[Any, Options]:
     import pandas as pd
 
     units = frame.attrs.get("units")
-    levels = list(frame.index.names)
-    if not isinstance(frame.index, pd.RangeIndex):
-        if len(levels) == 2:
-            names = [str(n) if n is not None else d for n, d in zip(levels, ("run", "time"), strict=True)]
-            o = dataclasses.replace(o, run_column=o.run_column or names[0], time_column=o.time_column or names[1])
-            frame = frame.reset_index(names=names)
-        elif len(levels) == 1 and (levels[0] is not None or not o.time_column):
-            label = str(levels[0]) if levels[0] is not None else "time"
-            o = dataclasses.replace(o, time_column=o.time_column or label)
-            frame = frame.reset_index(names=[label])
     if units and o.units is None:
         o = dataclasses.replace(o, units=units)
-    frame = frame.set_axis([str(c) for c in frame.columns], axis=1)
-    return frame, o
+    levels = [d if n is None else str(n) for n, d in zip(frame.index.names, ("run", "time"), strict=False)]
+    columns = [str(c) for c in frame.columns]
+    if frame.index.nlevels == 2:
+        o = dataclasses.replace(o, run_column=o.run_column or levels[0], time_column=o.time_column or levels[1])
+        frame, columns = frame.reset_index(names=levels, allow_duplicates=True), levels + columns
+    elif frame.index.nlevels == 1 and not isinstance(frame.index, pd.RangeIndex) and o.every is None:
+        label = "time" if frame.index.name is None else str(frame.index.name)
+        timed = any(Header.of(c).name.lower() in TIME_NAMES for c in columns)
+        if o.time_column == label or (o.time_column is None and not timed):
+            o = dataclasses.replace(o, time_column=label)
+            frame, columns = frame.reset_index(names=[label], allow_duplicates=True), [label, *columns]
+    for name in columns:
+        if columns.count(name) > 1:
+            raise errors.DataError(f"{columns.count(name)} columns are called '{name}'. Expected each name once. "
+                                   "Rename or remove the others.", name=name)
+    return frame.set_axis(columns, axis=1), o
 
 
 class _Table:
@@ -164,9 +168,6 @@ class _Table:
     def find(self, name: str, option: str) -> str:
         """The column of this name, or whose header begins with it."""
         if name in self.headers:
-            if list(self.frame.columns).count(name) > 1:
-                raise errors.DataError(f"{self.source} has {list(self.frame.columns).count(name)} columns '{name}'. "
-                                       "Expected one. Rename or remove the others.", name=name)
             return name
         for column, header in self.headers.items():
             if header.name == name:

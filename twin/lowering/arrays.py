@@ -368,18 +368,26 @@ def picked(eqn: Any, flat: Lazy, where: Any) -> Lazy:
         return Move(flat, where.shape, pull)
     if (where == -1).all():
         return Constant(np.full(where.shape, np.nan))
-    axis = int(np.argmax(where.shape))
-    rows = np.moveaxis(where, axis, 0).reshape(where.shape[axis], -1)
-    cuts = [0]
-    for i in range(1, len(rows)):
-        step = rows[cuts[-1] + 1] - rows[cuts[-1]] if cuts[-1] + 1 < len(rows) else None
-        holes = (rows[cuts[-1]] < 0) != (rows[i] < 0)
-        if holes.any() or not (rows[i] - rows[i - 1] == step).all():
-            cuts.append(i)
-    if len(cuts) > PIECES or len(cuts) == 1:
+    cuts, axis = min(((found, k) for k in range(where.ndim) if len(found := _cuts(where, k)) > 1),
+                     key=lambda q: len(q[0]), default=([], 0))
+    if not cuts or len(cuts) > PIECES:
         raise unsupported(eqn, " with irregular constant indices")
     pieces = [picked(eqn, flat, piece) for piece in np.split(where, cuts[1:], axis)]
     return Concat(pieces, axis)
+
+
+def _cuts(where: Any, axis: int) -> list[int]:
+    """Where stretches of constant stride along an axis begin."""
+    import numpy as np
+
+    rows = np.moveaxis(where, axis, 0).reshape(where.shape[axis], -1)
+    cuts = [0]
+    for i in range(1, len(rows)):
+        first = cuts[-1]
+        broken = ((rows[first] < 0) != (rows[i] < 0)).any()
+        if broken or (i > first + 1 and (rows[i] - rows[i - 1] != rows[first + 1] - rows[first]).any()):
+            cuts.append(i)
+    return cuts
 
 
 def _scatter(eqn: Any, args: list[Lazy]) -> list[Lazy]:

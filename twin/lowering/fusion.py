@@ -178,10 +178,7 @@ class Root:
 
     def accumulated(self, a: Cumulative, read: Reader, index: Indices, running: Buffer) -> tuple[Indices, int]:
         """Index and node of one turn of a running sum along a looped axis."""
-        if a.reverse:
-            offset, terms = index[a.axis]
-            back = affine(a.shape[a.axis] - 1 - offset, *((i, -s) for i, s in terms))
-            index = tuple(back if k == a.axis else q for k, q in enumerate(index))
+        index = _turn(a, index)
         place = running.place(tuple(q for k, q in enumerate(index) if k != a.axis))
         node = read.builder.op(a.opcode, read.builder.load("work", place), read(a.operands[0], index))
         read.writer.store("work", place, node)
@@ -305,7 +302,7 @@ class Plan:
             if root.reduced:
                 read(root.domain, index)
             elif isinstance(root.array, Cumulative):
-                read(root.array.operands[0], index)
+                read(root.array.operands[0], _turn(root.array, index))
             else:
                 read.compute(root.array, index)
 
@@ -369,6 +366,15 @@ class Plan:
         read = Reader(self, w)
         for root, held in zip(roots, running, strict=True):
             root.write(read, loops, held)
+
+
+def _turn(a: Cumulative, index: Indices) -> Indices:
+    """Where a running sum is in this turn of its loops."""
+    if not a.reverse:
+        return index
+    offset, terms = index[a.axis]
+    back = affine(a.shape[a.axis] - 1 - offset, *((i, -s) for i, s in terms))
+    return tuple(back if k == a.axis else q for k, q in enumerate(index))
 
 
 class _Copy(Lazy):

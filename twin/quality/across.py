@@ -19,7 +19,7 @@ def pairs(run: Run) -> list[Finding]:
 
     found = []
     for one, other in itertools.combinations(run.series[:_MOST], 2):
-        common = _common(one, other)
+        common = _common(one, other) if units.same_dimension(one.unit, other.unit) else None
         if common is None:
             continue
         times, a, b = common
@@ -27,7 +27,7 @@ def pairs(run: Run) -> list[Finding]:
             found.append(Finding(run.name, other.name, "twin tag", float(times[0]), float(times[-1]), len(a),
                                  f"{other.name} and {one.name} of run '{run.name}' are equal in all {len(a)} common "
                                  "samples: one tag twice? Keep one."))
-        elif units.same_dimension(one.unit, other.unit):
+        else:
             found += _drift(run, one, other, times, a, units.convert(b, other.unit, one.unit, name=other.name))
     return found
 
@@ -36,10 +36,15 @@ def _common(one: Series, other: Series) -> Any:
     """Times and values of both where both have usable samples that vary; None for too few."""
     import numpy as np
 
-    t, i, j = np.intersect1d(one.times[one.usable], other.times[other.usable], assume_unique=True, return_indices=True)
+    if np.array_equal(one.times, other.times):
+        both = one.usable & other.usable
+        t, a, b = one.times[both], one.values[both], other.values[both]
+    else:
+        t, i, j = np.intersect1d(one.times[one.usable], other.times[other.usable], assume_unique=True,
+                                 return_indices=True)
+        a, b = one.values[one.usable][i], other.values[other.usable][j]
     if len(t) < 20:
         return None
-    a, b = one.values[one.usable][i], other.values[other.usable][j]
     return None if np.ptp(a) == 0 or np.ptp(b) == 0 else (t, a, b)
 
 

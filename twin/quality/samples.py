@@ -9,7 +9,7 @@ from typing import Any
 
 from twin.data import Run
 from twin.quality.report import Finding, TagQuality
-from twin.series import BAD, Series, convert_time
+from twin.series import BAD, Series, convert_time, mixed_up
 
 FALSE_ALARMS = 1e-3  # expected number of chance stretches that would be called frozen, for each series
 _SHORTEST = 8  # samples; fewer equal values in a row say nothing
@@ -212,8 +212,6 @@ def _spikes(case: _Case, frozen: Any) -> Any:
 def _limits(case: _Case) -> Any:
     import numpy as np
 
-    from twin import units
-
     s, signal = case.series, case.signal
     mask = np.zeros(len(s), dtype=bool)
     if signal is None or not len(s):
@@ -225,12 +223,11 @@ def _limits(case: _Case) -> Any:
         return mask
     case.wrong |= mask
     t, out = s.times[mask], values[mask]
-    middle = float(np.median(values[s.usable]))
-    hint = units.mixed_up(middle, signal.unit, signal.lower, signal.upper)
-    case.add("mixed-up unit" if hint else "limits", t[0], t[-1], mask.sum(), f"is {out.min():g} to {out.max():g} "
-                                                                             f"{signal.unit} in "
-             f"{int(mask.sum())} of {len(s)} samples from {case.when(t[0])} to {case.when(t[-1])}. The model is stated "
-             f"for {signal.lower:g} to {signal.upper:g} {signal.unit}." + (f" {hint}" if hint else ""))
+    hint = mixed_up(s, signal)
+    case.add("mixed-up unit" if hint else "limits", t[0], t[-1], mask.sum(),
+             f"is {out.min():g} to {out.max():g} {signal.unit} in {int(mask.sum())} of {len(s)} samples from "
+             f"{case.when(t[0])} to {case.when(t[-1])}. The model is stated for {signal.lower:g} to {signal.upper:g} "
+             f"{signal.unit}.{' ' + hint if hint else ''}")
     return mask
 
 
