@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -84,12 +85,17 @@ class RawMany:
         True where Ctrl-C ended it.
     """
 
+    rows: Any
+    codes: Any
+    events: Any
+    tangents: Any
+    stats: Any
+    ends: Any
+
     def __init__(self, runner: Runner, batch: Any, stopped: bool) -> None:
         self.runner, self.stopped, self.times = runner, stopped, runner.task.times
         for name in ("rows", "codes", "events", "tangents", "stats", "ends"):
             setattr(self, name, getattr(batch, name))
-        self.rows: Any
-        self.codes: Any
 
     @property
     def statuses(self) -> list[Status]:
@@ -142,7 +148,7 @@ class Runner:
         self.names = Names(system.name, rows_of(system))
         self.widths = (system.n_x, system.n_z, system.n_y, system.n_u, system.n_d)
         times = [float(t) for t in times]
-        for before, after in zip(times, times[1:], strict=False):
+        for before, after in itertools.pairwise(times):
             if not after > before:
                 raise errors.SpecError(f"Output time {after:g} follows {before:g} {system.time_unit}. Expected increasing times.")
         if duration is not None and not duration > 0:
@@ -152,9 +158,23 @@ class Runner:
         self.columns = columns_of(system, self.names, sensitivities)
         self.task = make_task(system, self.names, recipe, times=times, start=start, duration=duration, rtol=rtol,
                               atol=self._tolerances(rtol, atol), max_steps=max_steps, columns=self.columns)
+        self._check_columns(recipe)
         self.facts = shapes.facts_of(system)
         self.programs = kernels.needed(system, self.task)
         self.runs: dict[str, Any] = {}
+
+    def _check_columns(self, recipe: Recipe) -> None:
+        """Sensitivities through sampled controllers, and past crossings where time is explicit, are not carried."""
+        if not self.columns:
+            return
+        name = self.system.name
+        if self.task.counts[r.PIDS]:
+            raise errors.SpecError(f"Sensitivities of {name} were asked for under a PID. Expected given inputs. "
+                                   "Replace the PID by a Profile of the inputs it gave.")
+        crossings = [p for p in recipe.phases[:-1] if isinstance(p.until, tuple)]
+        if crossings and not self.system.autonomous:
+            raise errors.SpecError(f"Sensitivities of {name} were asked for past the crossing {crossings[0].until}, but its "
+                                   "equations name the time. End that phase by a duration.")
 
     def _tolerances(self, rtol: float, atol: float | Sequence[float] | None) -> list[float]:
         n = self.system.n_x + self.system.n_z
