@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-BENCH_STAMP := $(VENV)/.installed-bench
 
 .PHONY: demo test test-slow lint types docs bench clean
 
@@ -27,7 +26,7 @@ types: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_public_api.py
 
-bench: $(BENCH_STAMP)
+bench: $(STAMP)
 	$(BIN)/python -m benchmarks stiff_simulation --json
 	$(BIN)/python -m benchmarks cold_start --json
 
@@ -36,10 +35,6 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV) || (echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1)
 	$(BIN)/python -m pip install -q -e ".[dev]"
 	touch $(STAMP)
-
-$(BENCH_STAMP): $(STAMP)
-	$(BIN)/python -m pip install -q -e ".[bench]"
-	touch $(BENCH_STAMP)
 
 clean:
 	rm -rf $(VENV) build dist out .pytest_cache .mypy_cache .ruff_cache .hypothesis

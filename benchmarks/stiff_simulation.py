@@ -20,7 +20,7 @@ from benchmarks.problems.stiff import MODELS, PEN6, ROBER, Problem
 from processes.chemical import TubularReactor
 
 LIMIT = 1e-6
-SETS = 20
+SETS, QUICK_SETS = 20, 4
 Solve = Callable[[Any], Any]
 
 
@@ -52,12 +52,12 @@ def loosest(tolerances: list[float], solve: Callable[[float], Any], measure: Cal
     raise RuntimeError("No tolerance of the grid reaches the accuracy.")
 
 
-def reference(problem: Problem, times: Any) -> Any:
+def reference(problem: Problem, times: Any, sets: Any) -> Any:
     """scipy's Radau at 1e-11, shape (sets, times, states)."""
     from scipy.integrate import solve_ivp
 
     found = []
-    for p in problem.sets(SETS):
+    for p in sets:
         with np.errstate(all="ignore"):
             solution = solve_ivp(lambda t, x, p=p: problem.rhs(x, p), (0, problem.end), problem.start, method="Radau",
                                  t_eval=times, rtol=1e-11, atol=1e-14)
@@ -99,7 +99,8 @@ def states(trajectory: Any) -> Any:
 def small(problem: Problem, casadi: Any, quick: bool, log: harness.Log) -> dict[str, Any]:
     """One of the small problems."""
     log(f"{problem.name}: reference")
-    exact, sets, start = reference(problem, problem.times), problem.sets(SETS), list(problem.start)
+    sets, start = problem.sets(QUICK_SETS if quick else SETS), list(problem.start)
+    exact = reference(problem, problem.times, sets)
 
     def peer_error(rtol: float, scaled: bool) -> float:
         function, size, x0 = cvodes(casadi, problem, problem.times, rtol, scaled)

@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex, overload
 
 from twin import errors
 from twin.recipe import Profile
-from twin.series import QUALITIES, Series, check_time_unit, convert_time, floats
+from twin.series import QUALITIES, Series, check_time_unit, convert_time, floats, mixed_up
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -145,10 +145,8 @@ class Run:
                                    "Expected one of the two, every positive. Give resample(every=1.0).")
         if every is not None and self.duration / every > 1e8:
             raise errors.DataError(f"every={every:g} {self.time_unit} makes more than 1e8 samples. Raise it.")
-        if every is not None:
-            grid = np.arange(math.floor(self.duration / every + 1e-9) + 1) * every
-        else:
-            grid = floats(times, "times")
+        grid = floats(times if every is None else np.arange(math.floor(self.duration / every + 1e-9) + 1) * every,
+                      "times")
         series = [Series(s.name, grid, s.at(grid, hold, longest), s.unit, None, hold or s.hold) for s in self.series]
         return dataclasses.replace(self, series=tuple(series))
 
@@ -207,8 +205,9 @@ class Run:
         import numpy as np
         import pandas as pd
 
-        absolute = self.start is not None if absolute is None else absolute
-        if absolute and self.start is None:
+        start = self.start
+        absolute = start is not None if absolute is None else absolute
+        if absolute and start is None:
             raise errors.DataError(f"Run '{self.name}' has no absolute start. Ask for absolute=False, or give it one.")
         grid = np.unique(np.concatenate([s.times for s in self.series] or [np.zeros(0)]))
         columns: dict[str, Any] = {}
@@ -220,10 +219,9 @@ class Run:
                 words = np.full(len(grid), None, dtype=object)
                 words[at] = np.array(QUALITIES, dtype=object)[s.quality]
                 columns[f"{s.name}.quality"] = words
-        if absolute:
+        if absolute and start is not None:
             micros = np.round(convert_time(grid, self.time_unit, "us")).astype("timedelta64[us]")
-            index = pd.DatetimeIndex(np.datetime64(self.start.replace(tzinfo=None), "us") + micros,
-                                     # type: ignore[union-attr]
+            index = pd.DatetimeIndex(np.datetime64(start.replace(tzinfo=None), "us") + micros,
                                      name="time").tz_localize("UTC")
         else:
             index = pd.Index(grid, name=f"time [{self.time_unit}]", dtype=float)
@@ -257,7 +255,7 @@ class Data(tuple[Run, ...]):
         _unique((r.name for r in runs), "Runs")
         return super().__new__(cls, runs)
 
-    @overload  # type: ignore[override]
+    @overload
     def __getitem__(self, key: SupportsIndex | str) -> Run: ...
     @overload
     def __getitem__(self, key: slice) -> Data: ...
@@ -310,27 +308,17 @@ class Data(tuple[Run, ...]):
         UnitError
             For another dimension, and where the values say that degC and K were mixed up.
         """
-        from twin import units
-
         known = {s.name: s for s in model.signals}
         for run in self:
             for s in run.series:
                 if s.name not in known:
                     raise errors.unknown("series", s.name, f"{_title(model)} in run '{run.name}'", known)
-                signal = known[s.name]
-                inside = s.to(signal.unit)
-                kept = inside.values[inside.usable]
-                if not len(kept):
-                    continue
-                value = sorted(kept.tolist())[len(kept) // 2]
-                if not signal.lower <= value <= signal.upper:
-                    hint = units.mixed_up(value, signal.unit, signal.lower, signal.upper)
-                    if hint:
-                        k = int(inside.usable.argmax())
-                        raise errors.UnitError(
-                            f"{s.name} of run '{run.name}' is {s.values[k]:g} {s.unit} in row {k}, with the median "
-                            f"{value:g} {signal.unit}. Expected {signal.lower:g} to {signal.upper:g} {signal.unit}. "
-                            f"{hint} Correct the unit of the column.", name=s.name, value=value, row=k)
+                hint = mixed_up(s, known[s.name])
+                if hint:
+                    k = int(s.usable.argmax())
+                    raise errors.UnitError(f"{s.name} of run '{run.name}' is {s.values[k]:g} {s.unit} in row {k}. "
+                                           f"{hint} Correct the unit of the column.", name=s.name,
+                                           value=float(s.values[k]), row=k)
         return self
 
     @classmethod

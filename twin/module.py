@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 _pending: list[type] = []
 _registered: list[type] = []
@@ -22,7 +22,7 @@ class _Namespace(dict):
             raise TypeError(f"'{name}' is declared twice in {self.get('__qualname__', 'a class')}. Rename one of the "
                             "two.")
         if isinstance(value, dataclasses.Field) and name not in self.get("__annotations__", {}):
-            self.setdefault("__annotations__", {})[name] = "Any"
+            self.setdefault("__annotations__", {})[name] = Any
         super().__setitem__(name, value)
 
 
@@ -30,7 +30,7 @@ class ModuleType(type):
     """Metaclass of `Module`: checks names while the class body runs."""
 
     @classmethod
-    def __prepare__(metacls, name: str, bases: tuple[type, ...], **kw: Any) -> dict[str, Any]:
+    def __prepare__(metacls, name: str, bases: tuple[type, ...], /, **kw: Any) -> dict[str, Any]:
         return _Namespace()
 
     def __new__(metacls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kw: Any) -> type:
@@ -38,7 +38,7 @@ class ModuleType(type):
         plain.setdefault("__module__", sys._getframe(1).f_globals.get("__name__", ""))  # classes made by type(...)
         for key, value in namespace.items():
             if isinstance(value, dataclasses.Field):
-                plain.setdefault("__annotations__", {}).setdefault(key, "Any")
+                plain.setdefault("__annotations__", {}).setdefault(key, Any)
         return super().__new__(metacls, name, bases, plain, **kw)
 
 
@@ -49,6 +49,7 @@ class Module(metaclass=ModuleType):
     """
 
     final = False
+    __dataclass_fields__: ClassVar[dict[str, Any]]  # every subclass is a dataclass: tells type checkers so
 
     def __init_subclass__(cls, abstract: bool = False, **kw: Any) -> None:
         super().__init_subclass__(**kw)
@@ -105,7 +106,7 @@ def register() -> None:
 
         def build(aux: Any, values: Any, cls: type = cls, data: tuple[str, ...] = data,
                   fixed: tuple[str, ...] = fixed) -> Any:
-            new = object.__new__(cls)
+            new: Any = object.__new__(cls)
             for n, v in (*zip(data, values, strict=True), *zip(fixed, aux, strict=True)):
                 object.__setattr__(new, n, v)
             return new
@@ -160,7 +161,7 @@ def size(value: Any) -> int:
 def rebuild(value: Any, take: Any) -> Any:
     """Copy of `value` with every leaf replaced by `take(leaf)`, in the order of `leaves`; nothing is checked."""
     if isinstance(value, Module):
-        new = object.__new__(type(value))
+        new: Any = object.__new__(type(value))
         for f in dataclasses.fields(value):  # type: ignore[arg-type]
             object.__setattr__(new, f.name, getattr(value, f.name))
         for name, old in children(value):

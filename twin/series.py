@@ -228,3 +228,24 @@ def _increasing(times: Any, unit: str, values: Any, who: str) -> None:
         what = "repeats the one before" if times[k + 1] == times[k] else f"follows {times[k]:g}"
         raise errors.DataError(f"{who}: the time {times[k + 1]:g} in row {k + 1} (value {values[k + 1]:g} {unit}) "
                                f"{what}. Expected increasing times. Sort the rows or drop the duplicate.", row=k + 1)
+
+
+def mixed_up(series: Series, signal: Any) -> str:
+    """Sentence where the median of a temperature lies outside its limits, but inside were K read as degC or back.
+
+    Raises
+    ------
+    UnitError
+        Where the dimension differs.
+    """
+    import numpy as np
+
+    from twin import units
+
+    units.convert(0.0, series.unit, signal.unit, name=series.name)  # says which unit is wrong: that of the data
+    lower, upper = (units.convert(v, signal.unit, series.unit, name=series.name) for v in (signal.lower, signal.upper))
+    kept = series.values[series.usable]
+    if not len(kept):
+        return ""
+    hint = units.mixed_up(float(np.median(kept)), series.unit, lower, upper)
+    return f"Expected {lower:g} to {upper:g} {series.unit}. {hint}" if hint else ""

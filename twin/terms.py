@@ -66,7 +66,7 @@ class term:
 
 def terms_of(cls: type) -> dict[str, term]:
     """The terms of a model class by name."""
-    found = {}
+    found: dict[str, term] = {}
     for c in reversed(cls.__mro__):
         found |= {n: v for n, v in vars(c).items() if isinstance(v, term)}
     return found

@@ -184,7 +184,7 @@ def _split(name: str, text: str, unit: str) -> tuple[float, str]:
 def _registry() -> Any:
     import pint
 
-    registry = pint.UnitRegistry()
+    registry: Any = pint.UnitRegistry()
     for line in _DEFINITIONS:
         registry.define(line)
     return registry

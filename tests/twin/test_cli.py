@@ -110,6 +110,17 @@ def test_doctor_names_the_other_distribution(registered: Path) -> None:
     assert "pip uninstall processes" in sentences[0]
 
 
+def test_doctor_tells_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                     capsys: pytest.CaptureFixture[str]) -> None:
+    """A cache folder below a file is told, with the variable that moves it."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TWINWORKS_CACHE", str(tmp_path / "file" / "cache"))
+    assert main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    assert "cannot be written" in out
+    assert "Set TWINWORKS_CACHE" in out
+
+
 def test_missing_job_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A job file that is not there: one sentence with its name, exit code 2, no traceback."""
     assert main(["run", str(tmp_path / "none.toml")]) == 2

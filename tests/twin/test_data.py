@@ -164,6 +164,9 @@ def test_check_finds_kelvin_read_as_celsius() -> None:
     mixed = Data([Run("r", None, [Series("t_tank", [0, 1, 2], [25, 26, 27], "K")])])
     with pytest.raises(twin.UnitError, match=r"t_tank of run 'r' is 25 K in row 0.*280 to 370 K.*mixed up"):
         mixed.check(Tank())
+    back = Data([Run("r", None, [Series("t_tank", [0, 1, 2], [298, 299, 300], "degC")])])
+    with pytest.raises(twin.UnitError, match=r"t_tank of run 'r' is 298 degC in row 0.*6.85 to 96.85 degC.*mixed up"):
+        back.check(Tank())
     fine = Data([Run("r", None, [Series("t_tank", [0, 1, 2], [25, 26, 27], "degC")])])
     assert fine.check(Tank()) is fine
 

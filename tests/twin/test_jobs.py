@@ -1,14 +1,20 @@
 """Jobs: strict files, runs that are kept, balances that close, pages that say what happened."""
 
+import inspect
 import json
 import math
+import os
+import re
+import runpy
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import twin
+from processes.bioreactor import Penicillin
 from twin import errors
 from twin.jobs import balances, findings, store, toml
 from twin.jobs.job import read_job
@@ -409,3 +415,57 @@ def test_grades_are_in_order():
 def test_a_flow_is_integrated_exactly_between_its_jumps():
     profile = twin.Profile([0.0, 2.0], [1.0, 3.0])
     assert balances._integral([0.0, 1.0, 2.0, 4.0], "feed", {}, {"feed": profile}, [1.0] * 4) == pytest.approx(8.0)
+
+
+def test_kill_9_in_the_middle_of_a_write_loses_no_finished_run(folder):
+    script = f"""
+import os
+import signal
+
+import twin
+from twin.jobs import run, store
+
+{inspect.getsource(Vat).replace("DECAY", str(DECAY))}
+
+whole, count = store.replace_file, 0
+
+
+def torn(path, write):
+    def half(temporary):
+        write(temporary)
+        content = temporary.read_bytes()
+        temporary.write_bytes(content[:len(content) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    global count
+    count += 1
+    return whole(path, half if count == 3 else write)
+
+
+store.replace_file = torn
+run.run_job("job.toml", model=Vat())
+"""
+    root = str(Path(__file__).parents[2])
+    killed = subprocess.run([sys.executable, "-c", script], cwd=folder, timeout=120, check=False, capture_output=True,
+                            env={**os.environ, "PYTHONPATH": root})
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not (folder / "out" / "report.html").exists()
+    result = do()
+    assert result.resumed == ("batch 0", "batch 1")
+    assert result.status is Status.SUCCESS
+
+
+def test_the_page_about_jobs_is_true(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text()
+    first, second = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "job.toml").write_text(f"{first}\n{second}")
+    job = read_job(tmp_path / "job.toml", model=Penicillin())
+    assert job.model.mu_max == 0.11
+    assert [t.factor for t in job.tags] == ["", "1 l/kg"]
+    assert job.balances[0].name == "carbon"
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "code.py").write_text(code)
+    names = runpy.run_path(str(tmp_path / "code.py"))
+    assert names["batch"].final["biomass"] > 1
+    assert names["again"].mu_max == 0.1

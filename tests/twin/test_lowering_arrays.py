@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from twin.lowering.system import System, system_of
 from twin.lowering.verify import verify_program, verify_system
 
 SIZES = {"x": 60, "z": 0, "u": 3, "d": 0, "p": 4}
+SQUARE = np.random.default_rng(1).normal(size=(60, 60)) / 8
 MATRIX = np.random.default_rng(0).normal(size=(30, 60))
 Function = Callable[..., Any]
 
@@ -51,6 +53,7 @@ FUNCTIONS: dict[str, Function] = {
     "reduce": lambda t, x, z, u, d, p: jnp.stack([x.sum(), x.max(), (x * x).min(), x.prod(), x[:5].max(), x.mean()]),
     "reduce_axis": lambda t, x, z, u, d, p: jnp.max(x.reshape(3, 20), 1) + jnp.min(x.reshape(20, 3), 0) * jnp.sum(u),
     "cumulative": lambda t, x, z, u, d, p: jnp.cumsum(x) * jnp.cumsum(x[::-1])[::-1] + jax.lax.cummax(x, reverse=True),
+    "backward": lambda t, x, z, u, d, p: jax.lax.cumsum(x * p[0], reverse=True) / x,
     "cumulative_axis": lambda t, x, z, u, d, p: jnp.cumsum(jnp.cumprod(x.reshape(20, 3), 1), 0),
     "updated": lambda t, x, z, u, d, p: x.at[0].set(u[0]).at[3:7].add(u[1]).at[-1].multiply(2.0),
     "picked": lambda t, x, z, u, d, p: x[np.array([0, 5, 10, 15])] + x[-4:] * x[np.array([3, 3, 8, 1])],
@@ -60,6 +63,7 @@ FUNCTIONS: dict[str, Function] = {
     "chosen": lambda t, x, z, u, d, p: jnp.where(x > p[0], jnp.clip(x, 0.7, 1.2) ** 3, jnp.sqrt(x)) % 0.4,
     "branched": lambda t, x, z, u, d, p: jax.lax.cond(u[0] > 1, jnp.sin, jnp.cos, x) / x[0],
     "split": lambda t, x, z, u, d, p: jnp.concatenate(jnp.split(x, [7, 30])[::-1]) * jnp.repeat(u, 20),
+    "tiled": lambda t, x, z, u, d, p: jnp.tile(x[:20].reshape(10, 2), (3, 2)) * jnp.mod(x[0], 0.3),
     "rolled": lambda t, x, z, u, d, p: jnp.roll(x, 3) - jnp.diff(x, append=u[0]),
 }
 DERIVATIVES: dict[str, Function] = {
@@ -70,6 +74,37 @@ DERIVATIVES: dict[str, Function] = {
     "species by states": lambda *a: jax.jacfwd(species, 1)(*a),
     "strided gradient": lambda *a: jax.grad(lambda t, x, *b: jnp.sum(x[1:40:3] ** 2), 1)(*a),
 }
+
+
+def random_step(r: random.Random, a: Any, b: Any, u: Any, p: Any) -> Any:
+    axis, shift, row = r.randrange(a.ndim), r.randint(-3, 3), r.randrange(a.shape[0])
+    shape = r.choice([(60,), (30, 2), (2, 30), (4, 15)])
+    return r.choice([
+        lambda: a * b + u[0], lambda: jnp.sin(a) - b, lambda: a / (1.5 + b * b), lambda: jnp.roll(a, shift, axis),
+        lambda: 0.05 * jnp.cumsum(a, axis), lambda: 0.05 * jax.lax.cumsum(a, axis, reverse=True),
+        lambda: a - jnp.mean(a, axis, keepdims=True), lambda: a * jnp.max(b, axis, keepdims=True), lambda: a[::-1],
+        lambda: a.T.reshape(a.shape), lambda: a.reshape(shape), lambda: jnp.concatenate([b[1:], a[:1]]),
+        lambda: jnp.where(a > b, a, p[0] * jnp.tanh(b)), lambda: a.at[row].set(0.3),
+        lambda: jnp.tanh(a @ SQUARE[:a.shape[-1], :a.shape[-1]]),
+    ])()
+
+
+def random_function(seed: int) -> Function:
+    """A chain of random array operations, its tangent or its gradient."""
+
+    def f(t: Any, x: Any, z: Any, u: Any, d: Any, p: Any) -> Any:
+        r = random.Random(seed)
+        values = [x, jnp.exp(-x), x.reshape(30, 2), x.reshape(2, 30)]
+        for _ in range(r.randint(4, 12)):
+            a = r.choice(values)
+            values.append(random_step(r, a, r.choice([v for v in values if v.shape == a.shape]), u, p))
+        return jnp.concatenate([v.reshape(-1) for v in r.sample(values, 3)])
+
+    if seed % 3 == 1:
+        return lambda t, x, *a: jax.jvp(lambda v: f(t, v, *a), (x,), (x * x,))[1]
+    if seed % 3 == 2:
+        return jax.grad(lambda *a: jnp.sum(jnp.sin(f(*a))), 1)
+    return f
 
 
 def vectors(sizes: dict[str, int], seed: int = 0) -> list[Any]:
@@ -100,6 +135,15 @@ def test_array_code_agrees_with_jax(name: str, run_program: Any) -> None:
         got = run_program(program, "python", 0.3, at)
         assert got.shape == want.shape
         assert np.all(abs(got - want) <= 1e-12 * abs(want).max())
+
+
+@pytest.mark.parametrize("seed", [*range(12), *(pytest.param(k, marks=pytest.mark.slow) for k in range(12, 120))])
+def test_random_array_code_agrees_with_jax(seed: int, run_program: Any) -> None:
+    f, at = random_function(seed), vectors(SIZES, seed)
+    program = lower_arrays(f, "f", SIZES)
+    verify_program(program, SIZES)
+    want = expected(f, at)
+    assert np.all(abs(run_program(program, "python", 0.3, at) - want) <= 1e-11 * abs(want).max())
 
 
 def test_c_gives_the_same_bits(run_program: Any) -> None:

@@ -20,7 +20,6 @@ from twin.lowering.emit_python import emit_python
 from twin.lowering.source_key import source_key
 from twin.lowering.system import System, system_of
 
-
 MODEL = '''"""A tank."""
 from typing import Any
 
@@ -258,3 +257,33 @@ def test_the_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(Path, "home", nobody)
     assert cache.store("a", b"") is None
     assert cache.load("a") is None
+
+
+def stopped(stop: bool) -> Any:
+    import jax
+
+    if stop:
+        class Decay(twin.DynamicModel):
+            a = twin.state("-")
+
+            def rhs(self, s: Any) -> Any:
+                return {"a": -jax.lax.stop_gradient(s.a) * s.a}
+    else:
+        class Decay(twin.DynamicModel):  # type: ignore[no-redef]
+            a = twin.state("-")
+
+            def rhs(self, s: Any) -> Any:
+                return {"a": -s.a * s.a}
+
+    return Decay()
+
+
+def test_equal_equations_with_other_derivatives_are_told_apart() -> None:
+    """`stop_gradient` leaves no trace in the right-hand side, only in the Jacobian."""
+    found = []
+    for stop in (False, True, False):
+        system, scope, out = system_of(stopped(stop)), {}, [0.0, 0.0]
+        exec(emit_python([system.program("jacobian")]), scope)
+        scope["jacobian"](0.0, [3.0], [], [], [], [], out, [])
+        found.append(out[0])
+    assert found == [-6.0, -3.0, -6.0]

@@ -260,6 +260,22 @@ def test_ghost_that_reads_the_other_end_is_refused() -> None:
         structure(Loop())
 
 
+def test_index_above_one_on_cells_is_refused() -> None:
+    class Slip(twin.DynamicModel):
+        cells = twin.static(5)
+        c = twin.state("-", shape=("cells",))
+        flow = twin.algebraic("-", shape=("cells",))
+
+        def cell(self, left: Any, own: Any, right: Any, s: Any) -> Any:
+            return {"c": left.c - own.c * own.flow, "flow": own.c - 1.0}
+
+        def ends(self, first: Any, last: Any, s: Any) -> Any:
+            return {"c": 1.0}, {}
+
+    with pytest.raises(errors.SpecError, match=r"'flow'.*index above 1"):
+        structure(Slip())
+
+
 def test_primitive_that_cannot_be_lowered_is_named() -> None:
     class Odd(twin.DynamicModel):
         cells = twin.static(5)

@@ -163,7 +163,8 @@ def test_refused_primitive_names_itself_and_the_line(name: str) -> None:
 
 MISUSED: dict[str, Callable[..., Any]] = {
     "if": lambda x: x if x[0] > 0 else -x, "math": lambda x: math.exp(x[0]),
-    "numpy": lambda x: np.interp(x, TABLE, TABLE), "float": lambda x: float(x[0]), "index": lambda x: [1.0, 2.0][x[0].astype(int)],
+    "numpy": lambda x: np.interp(x, TABLE, TABLE), "float": lambda x: float(x[0]),
+    "index": lambda x: [1.0, 2.0][x[0].astype(int)],
 }
 
 

@@ -26,6 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what was found; the exit code is 1 where something needs attention."""
     from twin.engine import store
+    from twin.lowering import cache
 
     troubles = shadows() + foreign()
     system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
@@ -36,10 +37,11 @@ def run(options: argparse.Namespace) -> int:
     compiler = store.compiler()
     print(f"C compiler    {compiler or 'none: numba compiles instead'}")
     print(f"execution     {execution()}")
-    size, count = usage(store.folder())
-    print(f"cache         {store.folder()} ({count} files, {size / 1e6:.1f} MB)")
-    if store.writable("c") is None:
-        troubles.append(f"The cache folder {store.folder()} cannot be written, so that every process compiles again. "
+    folder = cache.folder()
+    size, count = usage(folder)
+    print(f"cache         {folder} ({count} files, {size / 1e6:.1f} MB)")
+    if not writable(folder):
+        troubles.append(f"The cache folder {folder} cannot be written, so that every process compiles again. "
                         "Set TWINWORKS_CACHE to a folder that can.")
     print("versions      " + ", ".join(f"{name} {version(name) or 'MISSING'}" for name in NEEDED))
     troubles += [f"{name} is not installed. Install it with: pip install {name}" for name in NEEDED if version(name) is None]
@@ -109,6 +111,12 @@ def usage(folder: Path) -> tuple[int, int]:
     """Bytes and number of files below a folder."""
     sizes = [p.stat().st_size for p in folder.rglob("*") if p.is_file()] if folder.is_dir() else []
     return sum(sizes), len(sizes)
+
+
+def writable(folder: Path) -> bool:
+    """True where the folder, or the nearest one above it that exists, can be written."""
+    nearest = next(p for p in (folder, *folder.parents) if p.exists())
+    return nearest.is_dir() and os.access(nearest, os.W_OK)
 
 
 def warm() -> None:

@@ -161,11 +161,12 @@ def _header(lines: Sequence[str], delimiter: str, path: Path, row: int) -> list[
         cells = lines[0].split()
     else:
         try:
-            cells = next(csv.reader(lines, delimiter=delimiter, skipinitialspace=True), [])
+            reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+            cells = next(reader, [])
         except csv.Error as e:
             raise errors.DataError(f"{path.name}: row {row} is no header: {e}. Check that this is a CSV file.",
                                    row=row) from e
-        if sum(cell.count("\n") for cell in cells):
+        if reader.line_num > 1:
             raise errors.DataError(f"{path.name}: the header in row {row} runs over several lines. Expected one line. "
                                    "Close the quotation marks.", row=row)
     names = [c.strip() or f"column {k + 1}" for k, c in enumerate(cells)]

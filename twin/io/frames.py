@@ -103,20 +103,24 @@ def _flat(frame: Any, o: Options) -> tuple[Any, Options]:
     import pandas as pd
 
     units = frame.attrs.get("units")
-    levels = list(frame.index.names)
-    if not isinstance(frame.index, pd.RangeIndex):
-        if len(levels) == 2:
-            names = [str(n) if n is not None else d for n, d in zip(levels, ("run", "time"), strict=True)]
-            o = dataclasses.replace(o, run_column=o.run_column or names[0], time_column=o.time_column or names[1])
-            frame = frame.reset_index(names=names)
-        elif len(levels) == 1 and (levels[0] is not None or not o.time_column):
-            label = str(levels[0]) if levels[0] is not None else "time"
-            o = dataclasses.replace(o, time_column=o.time_column or label)
-            frame = frame.reset_index(names=[label])
     if units and o.units is None:
         o = dataclasses.replace(o, units=units)
-    frame = frame.set_axis([str(c) for c in frame.columns], axis=1)
-    return frame, o
+    levels = [d if n is None else str(n) for n, d in zip(frame.index.names, ("run", "time"), strict=False)]
+    columns = [str(c) for c in frame.columns]
+    if frame.index.nlevels == 2:
+        o = dataclasses.replace(o, run_column=o.run_column or levels[0], time_column=o.time_column or levels[1])
+        frame, columns = frame.reset_index(names=levels, allow_duplicates=True), levels + columns
+    elif frame.index.nlevels == 1 and not isinstance(frame.index, pd.RangeIndex) and o.every is None:
+        label = "time" if frame.index.name is None else str(frame.index.name)
+        timed = any(Header.of(c).name.lower() in TIME_NAMES for c in columns)
+        if o.time_column == label or (o.time_column is None and not timed):
+            o = dataclasses.replace(o, time_column=label)
+            frame, columns = frame.reset_index(names=[label], allow_duplicates=True), [label, *columns]
+    for name in columns:
+        if columns.count(name) > 1:
+            raise errors.DataError(f"{columns.count(name)} columns are called '{name}'. Expected each name once. "
+                                   "Rename or remove the others.", name=name)
+    return frame.set_axis(columns, axis=1), o
 
 
 class _Table:
@@ -164,18 +168,17 @@ class _Table:
     def find(self, name: str, option: str) -> str:
         """The column of this name, or whose header begins with it."""
         if name in self.headers:
-            if list(self.frame.columns).count(name) > 1:
-                raise errors.DataError(f"{self.source} has {list(self.frame.columns).count(name)} columns '{name}'. "
-                                       "Expected one. Rename or remove the others.", name=name)
             return name
         for column, header in self.headers.items():
             if header.name == name:
-                return column
+                return str(column)
         raise errors.unknown("column", name, f"{self.source} ({option})", self.frame.columns)
 
     def own(self, name: str) -> str | None:
-        """A column that `twin.write` makes, if it is there and not mapped to a signal."""
-        return name if name in self.headers else None
+        """A column that `twin.write` made: its tables begin with run, and state the unit of time in brackets."""
+        columns = list(self.frame.columns)
+        made = columns[0] == "run" and bool(self.time_column in self.headers and self.headers[self.time_column].unit)
+        return name if made and name in columns else None
 
     def guess_time(self) -> str:
         found = [c for c, h in self.headers.items() if h.name.lower() in TIME_NAMES]
@@ -183,7 +186,7 @@ class _Table:
             which = "none of its columns is called time" if not found else f"{' and '.join(found)} could be the time"
             raise errors.SpecError(f"{self.source}: {which}. Expected one. Pass time_column=, one of: "
                                    f"{', '.join(list(self.headers)[:12])}.")
-        return found[0]
+        return str(found[0])
 
     def time_unit_of_header(self) -> str | None:
         unit = self.headers[self.time_column].unit if self.time_column in self.headers else ""

@@ -121,7 +121,7 @@ def _check_format(file: Any, path: Path) -> None:
                                   f"'{FORMAT}'. Read it with h5py or pandas, and pass the DataFrame to twin.read.")
     schema = file.attrs.get("schema")
     if not hasattr(schema, "__index__") or not 1 <= int(schema) <= SCHEMA:
-        raise errors.StorageError(f"{path} has schema {schema!r}. Expected 1 to {SCHEMA}. Update Twinworks to read it.")
+        raise errors.StorageError(f"{path} has schema {schema}. Expected 1 to {SCHEMA}. Update Twinworks to read it.")
 
 
 def _write_series(group: Any, s: Series) -> None:
@@ -203,7 +203,7 @@ def _dataset(group: Any, name: str, kind: str, path: Path) -> Any:
     link = group.get(name, getlink=True)
     found = group.get(name) if isinstance(link, h5py.HardLink) else None
     plain = isinstance(found, h5py.Dataset) and found.dtype == kind and not found.is_virtual and not found.external
-    if not plain or len(found.shape) != 1:
+    if found is None or not plain or len(found.shape) != 1:
         raise errors.StorageError(f"{path}: '{name}' of {group.name} is not a plain column of {kind}. It is damaged or "
                                   "was changed. Copy it again.")
     if found.shape[0] > MAX_SAMPLES:

@@ -86,9 +86,9 @@ class RunWriter:
             if signal not in self.units or kind not in HOLDS:
                 raise errors.SpecError(f"hold has {signal!r}: {kind!r}. Expected a recorded signal with 'previous' or "
                                        "'linear'. Correct it.")
-        self.facts = {"name": name, "start": Run(name, start, ()).start.isoformat() if start else "",
-                      # type: ignore[union-attr]
-                      "time_unit": time_unit, "names": list(self.units), "units": list(self.units.values()),
+        begin = Run(name, start, ()).start
+        self.facts = {"name": name, "start": begin.isoformat() if begin else "", "time_unit": time_unit,
+                      "names": list(self.units), "units": list(self.units.values()),
                       "hold": [hold.get(n, "previous") for n in self.units]}
         self.rows, self.last = 0, -math.inf
         self.buffer: list[list[float]] = []
@@ -210,7 +210,8 @@ def recover_run(path: str | Path) -> Recovered:
         Where nothing was left.
     """
     path = Path(path)
-    facts, found = None, {}
+    facts: Any = None
+    found: dict[int, Any] = {}
     for journal in _journals(path):
         first = int(journal.name.rsplit("-", 1)[1])
         lines = journal.read_bytes().split(b"\n")

@@ -13,7 +13,7 @@ from twin.files import replace_file
 from twin.jobs import findings
 from twin.jobs.findings import GRADES, grade
 from twin.report import figures
-from twin.report.page import Cell, Page, number, pretty
+from twin.report.page import MINUS, Cell, Page, number, pretty
 
 if TYPE_CHECKING:
     from twin.jobs.run import JobResult
@@ -95,10 +95,11 @@ def _quality(page: Page, result: JobResult) -> None:
     runs, tags = (list(dict.fromkeys(getattr(r, k) for r in quality.rows)) for k in ("run", "tag"))
     scores = {(r.run, r.tag): r.score for r in quality.rows}
     page.table(["score of", *runs], [[pretty(tag), *[_score(scores.get((run, tag))) for run in runs]] for tag in tags])
-    page.fold("All measures", "samples, spacing, shares in percent, gaps, and what to do")
-    frame = quality.table()
+    page.fold("All measures", "shares in percent of the expected samples; those that are zero everywhere are left out")
+    frame = quality.table().drop(columns=["unit", "time_unit", "changes"])
+    frame = frame[[c for c in frame.columns if c in ("run", "tag", "samples", "score", "todo") or (frame[c] != 0).any()]]
     rows = [[_native(v) for v in row] for row in frame.to_numpy().tolist()]
-    page.table([str(c).replace("_", " ") for c in frame.columns], rows)
+    page.table([pretty(str(c)).replace("todo", "what to do") for c in frame.columns], rows)
     page.unfold()
     if result.records.unused:
         page.say(f"Columns of {result.job.data_file.name} that were left out: {', '.join(result.records.unused)}.")
@@ -185,8 +186,8 @@ def _balances(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> N
         told = any(c.measured == c.measured for c in mine)
         columns = ["run", "at start", "entered", "left", "at end", "mismatch", "share"]
         page.table(columns + ["left, by the records"] * told,
-                   [[Cell(c.run, ""), c.start, c.entered, c.left, c.end, c.mismatch,
-                     Cell(f"{c.share:.1{'e' if abs(c.share) < 1e-3 else '%'}}", "good" if c.closed else "warn"),
+                   [[Cell(c.run, ""), c.start, c.entered, c.left, c.end, Cell(number(c.mismatch, 2), ""),
+                     Cell(_share(c.share), "good" if c.closed else "warn"),
                      *[c.measured if abs(c.measured) > 1e-3 * c.entered else 0.0] * told] for c in mine],
                    caption=f"in {balance.unit}")
 
@@ -249,6 +250,10 @@ def _sha(path: Any) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()[:16]
+
+
+def _share(share: float) -> str:
+    return f"{share:.1{'e' if abs(share) < 1e-3 else '%'}}".replace("-", MINUS)
 
 
 def _acted(model: Any) -> set[str]:

@@ -30,11 +30,12 @@ from twin.lowering.lazy_arrays import (
     loop_free,
 )
 from twin.lowering.loops import Writer, plus, times
+from twin.lowering.primitives import ELEMENTWISE, line, refusal, unsupported
 from twin.lowering.program import Program
-from twin.lowering.scalar import CALLS, ELEMENTWISE, equation, inner, line, refusal, trace, unsupported
+from twin.lowering.scalar import CALLS, equation, inner, trace
 
 POINTWISE = {*ELEMENTWISE, "div", "rem", "select_n", "clamp", "logistic", "round", "rsqrt", "square", "integer_pow",
-             "convert_element_type"}
+             "convert_element_type", "lt_to", "le_to", "xor"}
 PASSED = {"copy", "copy_p", "stop_gradient", "optimization_barrier", "real"}
 REDUCTIONS = {"reduce_sum": ("add", 0.0), "reduce_prod": ("mul", 1.0), "reduce_max": ("max", -math.inf),
               "reduce_min": ("min", math.inf), "reduce_and": ("and", 1.0), "reduce_or": ("or", 0.0)}
@@ -219,6 +220,16 @@ def _reverse(p: Mapping[str, Any], a: Lazy) -> Lazy:
     return Move(a, a.shape, pull)
 
 
+def _tile(p: Mapping[str, Any], a: Lazy) -> Lazy:
+    for axis, times_over in enumerate(p["reps"]):
+        if times_over != 1:
+            shape = list(a.shape)
+            shape.insert(axis, times_over)
+            wide = _broadcast({"shape": shape, "broadcast_dimensions": [k for k in range(len(shape)) if k != axis]}, a)
+            a = Reshape(wide, [n * times_over if k == axis else n for k, n in enumerate(a.shape)])
+    return a
+
+
 def _stack(p: Mapping[str, Any], *args: Lazy) -> Lazy:
     return Concat([_expand({"dimensions": (p["axis"],)}, a) for a in args], p["axis"])
 
@@ -266,6 +277,7 @@ def overlay(a: Lazy, patch: Lazy, starts: Sequence[int], axis: int = 0) -> Lazy:
 MOVES: dict[str, Callable[..., Lazy]] = {
     "slice": _slice, "broadcast_in_dim": _broadcast, "reshape": _reshape, "squeeze": _squeeze, "expand_dims": _expand,
     "transpose": lambda p, a: transpose(a, p["permutation"]), "rev": _reverse, "pad": _pad, "stack": _stack,
+    "tile": _tile,
     "concatenate": lambda p, *a: Concat(a, p["dimension"]),
 }
 
@@ -356,18 +368,26 @@ def picked(eqn: Any, flat: Lazy, where: Any) -> Lazy:
         return Move(flat, where.shape, pull)
     if (where == -1).all():
         return Constant(np.full(where.shape, np.nan))
-    axis = int(np.argmax(where.shape))
-    rows = np.moveaxis(where, axis, 0).reshape(where.shape[axis], -1)
-    cuts = [0]
-    for i in range(1, len(rows)):
-        step = rows[cuts[-1] + 1] - rows[cuts[-1]] if cuts[-1] + 1 < len(rows) else None
-        holes = (rows[cuts[-1]] < 0) != (rows[i] < 0)
-        if holes.any() or not (rows[i] - rows[i - 1] == step).all():
-            cuts.append(i)
-    if len(cuts) > PIECES or len(cuts) == 1:
+    cuts, axis = min(((found, k) for k in range(where.ndim) if len(found := _cuts(where, k)) > 1),
+                     key=lambda q: len(q[0]), default=([], 0))
+    if not cuts or len(cuts) > PIECES:
         raise unsupported(eqn, " with irregular constant indices")
     pieces = [picked(eqn, flat, piece) for piece in np.split(where, cuts[1:], axis)]
     return Concat(pieces, axis)
+
+
+def _cuts(where: Any, axis: int) -> list[int]:
+    """Where stretches of constant stride along an axis begin."""
+    import numpy as np
+
+    rows = np.moveaxis(where, axis, 0).reshape(where.shape[axis], -1)
+    cuts = [0]
+    for i in range(1, len(rows)):
+        first = cuts[-1]
+        broken = ((rows[first] < 0) != (rows[i] < 0)).any()
+        if broken or (i > first + 1 and (rows[i] - rows[i - 1] != rows[first + 1] - rows[first]).any()):
+            cuts.append(i)
+    return cuts
 
 
 def _scatter(eqn: Any, args: list[Lazy]) -> list[Lazy]:

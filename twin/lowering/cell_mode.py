@@ -10,18 +10,40 @@ from twin.lowering import arrays, derivatives
 from twin.lowering.cell_row import Blocks, Cells, Row, cells_of
 from twin.lowering.loops import Writer, affine, plus, times
 from twin.lowering.program import Index, Program
-from twin.lowering.system import CellStructure
+from twin.lowering.system import CellStructure, check_index
 
 WHICH = {"left": 0, "own": 1, "right": 2, "border": 3}
 Place = tuple[int, int, int]
 
 
 def structure(model: Any) -> CellStructure:
-    """Cells, border and the pattern of the Jacobian of a cell."""
+    """Cells, border and the pattern of the Jacobian of a cell.
+
+    Raises
+    ------
+    SpecError
+        The cells cannot be put in a row, or a residual leaves an algebraic free (index above 1).
+    """
     cells = cells_of(model)
     if cells.layout is None:
         cells.layout = CellStructure(cells.count, cells.m_x, cells.m_z, cells.b_x, cells.b_z, tuple(_pattern(cells)))
+        n_x, held = cells.sizes["x"], list(_algebraic_places(cells.layout))
+        held.sort(key=lambda q: q[0] != q[1])  # each residual is tried on its own variable first
+        check_index(cells.kind, model.layout("algebraic"), n_x, [(n_x + i, n_x + j) for i, j in held])
     return cells.layout
+
+
+def _algebraic_places(c: CellStructure) -> Iterator[tuple[int, int]]:
+    """Where residuals may depend on algebraics; those of the border on all."""
+    n, total = c.count, c.count * c.m_z + c.border_z
+    for which, i, j in c.pattern:
+        if i >= c.m_x and which == 3 and j >= c.border_x:
+            yield from ((k * c.m_z + i - c.m_x, n * c.m_z + j - c.border_x) for k in range(n))
+        elif i >= c.m_x and which < 3 and j >= c.m_x:
+            near = range(max(0, 1 - which), min(n, n + 1 - which))
+            yield from ((k * c.m_z + i - c.m_x, (k + which - 1) * c.m_z + j - c.m_x) for k in near)
+    for i in range(n * c.m_z, total):
+        yield from ((i, j) for j in range(total))
 
 
 def lower_cells(model: Any, name: str) -> Program:
@@ -102,9 +124,9 @@ def _jacobian(cells: Cells, w: Writer, row: Row) -> int:
             w.store("out", plus(times(cell, len(pattern)), (k, ())), int(blocks[names[which]][i, j]))
         for i in range(m):
             w.store("out", plus(_equation(cells, cell, i), (times_at, ())), int(blocks["time"][i, 0]))
-    for end, i, k, j, node in row.through_ghosts(("own", "border", "time")):
-        place = plus(_equation(cells, (end, ()), i), (times_at, ())) if k == "time" else (
-            end * len(pattern) + at[WHICH[k], i, j], ())
+    for end, i, argument, j, node in row.through_ghosts(("own", "border", "time")):
+        place = plus(_equation(cells, (end, ()), i), (times_at, ())) if argument == "time" else (
+            end * len(pattern) + at[WHICH[argument], i, j], ())
         w.add("out", place, node)
     for end, gone in ((0, 0), (n - 1, 2)):
         for k, (which, _, _) in enumerate(pattern):

@@ -106,9 +106,14 @@ class Root:
     group: int = -1
 
     @property
+    def reduced(self) -> Reduce | None:
+        """The reduction that this root loops over, or None."""
+        return self.array if isinstance(self.array, Reduce) and self.array.length > INLINE else None
+
+    @property
     def domain(self) -> Lazy:
         """The array whose elements are looped over."""
-        return self.array.operands[0] if isinstance(self.array, Reduce) and self.array.length > INLINE else self.array
+        return self.reduced.operands[0] if self.reduced else self.array
 
     @property
     def extents(self) -> Any:
@@ -117,59 +122,67 @@ class Root:
             return self.array.serial, "scan"
         return tuple(self.domain.shape[k] for k in looped(self.domain.shape))
 
-    def prepare(self, w: Writer) -> Any:
-        """What is written before the loops; gives the offset of a running value."""
-        a = self.array
-        if self.domain is not a and a.opcode == "add":  # type: ignore[attr-defined]
-            zeros = Constant(_full(a.shape, a.start))  # type: ignore[attr-defined]
-            Plan([(zeros, self.target)], {}).write(w)
-        elif self.domain is not a or isinstance(a, Cumulative):
-            shape = a.shape if self.domain is not a else tuple(n for k, n in enumerate(a.shape) if k != a.axis)
-            running = Buffer("work", shape, (w.buffer(math.prod(shape)), ()))
-            Plan([(Constant(_full(shape, a.start)), running)], {}).write(w)  # type: ignore[attr-defined]
-            return running
-        return None
+    def in_step(self, index: Indices, first_loop: int) -> bool:
+        """True where an element is written in the very turn of the loops in which it is read at this index."""
+        if not self.own or self.reduced or (isinstance(self.array, Cumulative) and self.array.reverse):
+            return False
+        return index in set(positions(self.array.shape, range(first_loop, first_loop + len(self.extents))))
 
-    def elements(self, read: Reader, loops: Sequence[int], running: Any = None) -> None:
+    def prepare(self, w: Writer) -> Buffer | None:
+        """Write the start of sums; gives the place of running values, where there are any."""
+        a = self.array
+        if self.reduced and self.reduced.opcode == "add":
+            Plan([(Constant(_full(a.shape, self.reduced.start)), self.target)], {}).write(w)
+            return None
+        if self.reduced:
+            shape, start = a.shape, self.reduced.start
+        elif isinstance(a, Cumulative):
+            shape, start = tuple(n for k, n in enumerate(a.shape) if k != a.axis), a.start
+        else:
+            return None
+        running = Buffer("work", shape, (w.buffer(math.prod(shape)), ()))
+        Plan([(Constant(_full(shape, start)), running)], {}).write(w)
+        return running
+
+    def write(self, read: Reader, loops: Sequence[int], running: Buffer | None) -> None:
         """Write the body of the loops."""
-        w, a, b = read.writer, self.array, read.builder
-        if isinstance(a, Scan):
-            return
+        a, w = self.array, read.writer
         if running is not None and loops:
             w.own(running.offset[0], running.size)
+        if self.reduced:
+            self.write_reduced(self.reduced, read, loops, running)
+            return
+        for index in positions(a.shape, loops):
+            if isinstance(a, Cumulative) and running is not None and index[a.axis][1]:
+                index, node = self.accumulated(a, read, index, running)
+            else:
+                node = read.compute(a, index)
+            if self.own:
+                read.forward[a.serial, index] = node
+            w.store(self.target.name, self.target.place(index), node)
+
+    def write_reduced(self, a: Reduce, read: Reader, loops: Sequence[int], running: Buffer | None) -> None:
+        """Write what one turn adds to a sum, or does to another running value."""
+        w, b = read.writer, read.builder
         latest: dict[Indices, int] = {}
         for index in positions(self.domain.shape, loops):
-            if self.domain is not a:
-                node = read(self.domain, index)
-                kept = tuple(index[k] for k in a.kept)  # type: ignore[attr-defined]
-                if running is None:
-                    w.add(self.target.name, self.target.place(kept), node)
-                    continue
-                before = latest[kept] if kept in latest else b.load("work", running.place(kept))
-                latest[kept] = b.op(a.opcode, before, node)  # type: ignore[attr-defined]
-                continue
-            if isinstance(a, Cumulative):
-                at = index[a.axis]
-                if a.reverse:
-                    index = tuple(affine(a.shape[k] - 1, *((i, -s) for i, s in q[1])) if k == a.axis else q
-                                  for k, q in enumerate(index))
-                rest = tuple(q for k, q in enumerate(index) if k != a.axis)
-                if not at[1]:
-                    node, place = a.element(read, index), self.target.place(index)
-                else:
-                    place = self.target.place(index)
-                    node = b.op(a.opcode, b.load("work", running.place(rest)), read(a.operands[0], index))
-                    w.store("work", running.place(rest), node)
-                if self.own and not a.reverse:
-                    read.forward[a.serial, index] = node
+            node, kept = read(self.domain, index), tuple(index[k] for k in a.kept)
+            if running is None:
+                w.add(self.target.name, self.target.place(kept), node)
             else:
-                node, place = read.compute(a, index), self.target.place(index)
-                if self.own:
-                    read.forward[a.serial, index] = node
-            w.store(self.target.name, place, node)
+                before = latest[kept] if kept in latest else b.load("work", running.place(kept))
+                latest[kept] = b.op(a.opcode, before, node)
         for kept, node in latest.items():
-            w.store("work", running.place(kept), node)
+            w.store("work", running.place(kept), node)  # type: ignore[union-attr]
             w.store(self.target.name, self.target.place(kept), node)
+
+    def accumulated(self, a: Cumulative, read: Reader, index: Indices, running: Buffer) -> tuple[Indices, int]:
+        """Index and node of one turn of a running sum along a looped axis."""
+        index = _turn(a, index)
+        place = running.place(tuple(q for k, q in enumerate(index) if k != a.axis))
+        node = read.builder.op(a.opcode, read.builder.load("work", place), read(a.operands[0], index))
+        read.writer.store("work", place, node)
+        return index, node
 
 
 class Plan:
@@ -261,8 +274,7 @@ class Plan:
             earliest = 0
             for serial, index in read.loaded:
                 for writer in writers.get(serial, ()):
-                    same = (writer.own and writer.extents == extents and index is not None and writer.domain is writer.array
-                            and index in set(positions(writer.array.shape, range(base, base + len(extents)))))
+                    same = writer.extents == extents and index is not None and writer.in_step(index, base)
                     earliest = max(earliest, writer.group + (0 if same else 1))
             root.group = next((g for g in range(earliest, len(groups)) if keys[g] == extents), len(groups))
             if root.group == len(groups):
@@ -287,10 +299,10 @@ class Plan:
     def rehearse(self, root: Root, read: Reader, loops: Sequence[int]) -> None:
         """Read all that a root reads."""
         for index in positions(root.domain.shape, loops):
-            if root.domain is not root.array:
+            if root.reduced:
                 read(root.domain, index)
             elif isinstance(root.array, Cumulative):
-                read(root.array.operands[0], index)
+                read(root.array.operands[0], _turn(root.array, index))
             else:
                 read.compute(root.array, index)
 
@@ -345,7 +357,7 @@ class Plan:
             running = [root.prepare(w) for root, _ in group]
             self.nest(w, list(first.extents), [], [r for r, _ in group], running)
 
-    def nest(self, w: Writer, counts: list[int], loops: list[int], roots: list[Root], running: list[Any]) -> None:
+    def nest(self, w: Writer, counts: list[int], loops: list[int], roots: list[Root], running: list[Buffer | None]) -> None:
         """Open the loops and write their body."""
         if counts:
             with w.loop(counts[0]) as i:
@@ -353,7 +365,16 @@ class Plan:
             return
         read = Reader(self, w)
         for root, held in zip(roots, running, strict=True):
-            root.elements(read, loops, held)
+            root.write(read, loops, held)
+
+
+def _turn(a: Cumulative, index: Indices) -> Indices:
+    """Where a running sum is in this turn of its loops."""
+    if not a.reverse:
+        return index
+    offset, terms = index[a.axis]
+    back = affine(a.shape[a.axis] - 1 - offset, *((i, -s) for i, s in terms))
+    return tuple(back if k == a.axis else q for k, q in enumerate(index))
 
 
 class _Copy(Lazy):

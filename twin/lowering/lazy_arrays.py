@@ -123,14 +123,18 @@ class Constant(Lazy):
 
 
 class Op(Lazy):
-    """Elementwise operation; operands of shape () serve all elements."""
+    """Elementwise operation; operands of shape (), and axes of length 1, serve all elements."""
 
     def __init__(self, name: str, apply: Callable[..., int], operands: Sequence[Lazy], shape: Sequence[int]) -> None:
         super().__init__(shape, operands)
         self.name, self.apply = name, apply
 
     def element(self, read: Reader, index: Indices) -> int:
-        return self.apply(read.builder, *(read(a, index if a.shape else ()) for a in self.operands))
+        found = []
+        for a in self.operands:
+            own = zip(a.shape, index, strict=False)  # a scalar has no index
+            found.append(read(a, tuple((0, ()) if n == 1 else i for n, i in own)))
+        return self.apply(read.builder, *found)
 
     def own_cost(self) -> float:
         return COST.get(self.name, 1)

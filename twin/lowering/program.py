@@ -11,7 +11,8 @@ Statements (tuples, so that a Program can be hashed, compared and stored as JSON
     ("loop", i, count, body)        for i in range(count): body; i is a loop id; ids set in body live in body
 
 `index` is affine: (offset, ((loop id, stride), ...)). Arrays: x z u d p out work, and "table" (the constants).
-A value set outside a loop may be read inside it.
+A value set outside a loop may be read inside it. Inputs are never written; `out` and `work` may hold anything at the start,
+so that a kernel can be run again (the careful Python text does): store before adding.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from twin.lowering.loops import Writer, affine
 from twin.lowering.opcodes import BOOLEAN
 from twin.lowering.program import Index, Program
 from twin.lowering.scalar import scalar_nodes
-from twin.lowering.system import CellStructure
+from twin.lowering.system import CellStructure, check_index
 
 FLAT = {*BOOLEAN, "floor", "ceil", "round", "sign"}  # without a slope
 
@@ -78,6 +78,8 @@ def structure(model: Any) -> CellStructure | None:
     on_cells = [sum(r.count for r in model.layout(role) if r.shape) for role in ("state", "algebraic")]
     n_x, n_z = sizes["x"], sizes["z"]
     rows = jacobian_rows(model)
+    nonzeros = sorted(((i, j) for i, row in enumerate(rows) for j in row), key=lambda q: q[0] != q[1])
+    check_index(type(model).__name__, model.layout("algebraic"), n_x, nonzeros)
 
     def place(unknown: int, count: int) -> tuple[int, int]:
         """Cell (-1: border) and position in it."""

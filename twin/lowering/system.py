@@ -179,18 +179,26 @@ def system_of(model: Any) -> System:
 def _known(system: System, lower: _Lowering) -> System:
     """The system with the derivatives of an equal one traced before in this process.
 
-    Equations and outputs are traced anew each time, so that a changed constant is seen; only what follows from them is kept.
+    Equations and outputs are traced anew each time, so that a changed constant is seen; only what follows from them is
+    kept. A rule for derivatives (`custom_jvp`, `stop_gradient`) leaves no trace in the equations: hence the code, too.
     """
     if not (lower.on_cells() or lower.is_small()):
         return dataclasses.replace(system, cells=lower.structure())
-    truth = [system.name, str(system.rows), *(system.program(name).key() for name in ("rhs", "outputs"))]
-    key = cache.digest(*truth, *system.parameters)
+    programs = [system.program(name).key() for name in ("rhs", "outputs")]
+    key = cache.digest(system.name, system.rows, _code(type(lower.model)), *programs, *system.parameters)
     if key not in _KNOWN:
         while len(_KNOWN) >= MOST_KNOWN:
             _KNOWN.pop(next(iter(_KNOWN)))
         _KNOWN[key] = dataclasses.replace(system, cells=lower.structure())
     old = _KNOWN[key]
     return dataclasses.replace(system, cells=old.cells, _programs=old._programs, _patterns=old._patterns)
+
+
+def _code(cls: type) -> str:
+    """What the methods of a class do, and the names they use."""
+    found = [getattr(v, "function", v) for c in cls.__mro__ for v in vars(c).values()]
+    codes = [f.__code__ for f in found if hasattr(f, "__code__")]
+    return cache.digest(*(f"{c.co_code!r}{c.co_consts}{c.co_names}" for c in codes))
 
 
 def _plain(value: Any) -> Any:

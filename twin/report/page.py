@@ -45,6 +45,8 @@ th{text-align:left;font-weight:600;color:var(--soft);border-bottom:1.5px solid v
 vertical-align:bottom}
 td{border-bottom:1px solid var(--line);padding:5px 10px;vertical-align:top}
 td.n,th.n{text-align:right;white-space:nowrap}
+td:first-child{white-space:nowrap}
+td:last-child:not(.n){min-width:230px}
 td.good{color:var(--good);font-weight:600}
 td.warn{color:var(--warn);font-weight:600}
 figure{margin:12px 0}

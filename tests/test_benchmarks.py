@@ -1,0 +1,45 @@
+"""Benchmarks give the right answers: each runs with --quick, which asserts and times nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import names
+
+ROOT = Path(__file__).parents[1]
+MUST = {"stiff_simulation": ("pen6.error", "rober.error", "chain100.error"), "cold_start": ("product", "edited_product")}
+
+
+def test_every_benchmark_is_tested() -> None:
+    """A new benchmark gets a line here."""
+    assert set(names()) == set(MUST)
+
+
+@pytest.mark.parametrize("name", sorted(MUST))
+def test_quick_run(name: str) -> None:
+    """The last line is one JSON object with the answers; no result file is written."""
+    pytest.importorskip("casadi", reason="extra bench")
+    kept = ROOT / "benchmarks" / "results" / f"{name}.json"
+    before = kept.stat().st_mtime_ns if kept.exists() else None
+    done = subprocess.run([sys.executable, "-m", "benchmarks", name, "--quick", "--json"], cwd=ROOT, capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["quick"] is True
+    assert all(found[key] > 0 for key in MUST[name])
+    assert all(value <= 1e-6 for key, value in found.items() if key.endswith("error"))
+    assert (kept.stat().st_mtime_ns if kept.exists() else None) == before
+
+
+def test_missing_peer_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that is not installed is told with the extra that brings it."""
+    from benchmarks import harness
+
+    monkeypatch.setitem(sys.modules, "casadi", None)
+    with pytest.raises(harness.PeerMissing, match=r"'casadi' is not installed.*twinworks\[bench\]"):
+        harness.peer("casadi")
