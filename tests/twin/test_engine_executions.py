@@ -22,7 +22,8 @@ from twin.engine.runner import Runner
 from twin.lowering import cache
 from twin.lowering.system import system_of
 
-COMPILED = [pytest.param("c", marks=pytest.mark.skipif(store.compiler() is None, reason="needs a C compiler")), "numba"]
+NEEDS_CC = pytest.mark.skipif(store.compiler() is None, reason="needs a C compiler")
+COMPILED: list[Any] = [pytest.param("c", marks=NEEDS_CC), "numba"]
 
 
 class Mixer(twin.DynamicModel):
@@ -132,8 +133,14 @@ def runner_of(name: str, execution: str) -> tuple[Runner, list[float], list[floa
     return runner, start_of(system), system.parameter_vector()
 
 
-@pytest.mark.parametrize("execution", COMPILED)
-@pytest.mark.parametrize("name", CASES)
+def pairs() -> list[Any]:
+    """Every case in C; through numba, whose kernels take seconds to compile, two of them and the rest as slow tests."""
+    slow = [pytest.param(name, "numba", marks=pytest.mark.slow) for name in CASES if name not in ("mixer", "bed")]
+    return [pytest.param(name, *c.values, marks=c.marks) for name in CASES for c in COMPILED[:1]] + [
+        ("mixer", "numba"), ("bed", "numba"), *slow]
+
+
+@pytest.mark.parametrize(("name", "execution"), pairs())
 def test_executions_agree_to_the_last_bit(name: str, execution: str) -> None:
     runs = []
     for which in ("python", execution):
@@ -282,7 +289,7 @@ def test_auto_begins_in_python_and_compiles_what_is_used_often(monkeypatch: pyte
     assert executions.compiled_name() == "numba"
 
 
-@pytest.mark.skipif(store.compiler() is None, reason="needs a C compiler")
+@NEEDS_CC
 def test_a_broken_compiler_is_told_and_auto_goes_on(monkeypatch: pytest.MonkeyPatch, empty_cache: Path, tmp_path: Path) -> None:
     broken = tmp_path / "cc"
     broken.write_text("#!/bin/sh\necho no licence >&2\nexit 1\n")
@@ -308,7 +315,7 @@ def test_a_broken_compiler_is_told_and_auto_goes_on(monkeypatch: pytest.MonkeyPa
     assert "going on with numba" in told[0]
 
 
-@pytest.mark.skipif(store.compiler() is None, reason="needs a C compiler")
+@NEEDS_CC
 def test_damaged_and_missing_cache_files_are_made_again(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def answer() -> Any:
         monkeypatch.setattr(load_c, "_loaded", {})
@@ -325,7 +332,7 @@ def test_damaged_and_missing_cache_files_are_made_again(empty_cache: Path, monke
         assert cache.find(made.name) == made
 
 
-@pytest.mark.skipif(store.compiler() is None, reason="needs a C compiler")
+@NEEDS_CC
 def test_without_a_writable_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("TWINWORKS_CACHE", str(tmp_path / "file"))
