@@ -1,12 +1,12 @@
 """Where there is no C compiler: the engine through numba's LLVM, once a machine, and the kernels of a model through numba.
 
-Kernels are written as real modules into the cache folder, since numba can only cache functions of importable files; the
-engine is kept as object code. The engine calls the kernels by address.
+The engine is kept as object code, the kernels as one archive of the files that numba makes of them: numba itself would load
+damaged ones, and refuses a folder that it cannot write. The engine calls the kernels by address.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -91,20 +91,35 @@ def _load(code: bytes) -> tuple[Any, Any]:
     return jit, ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address)
 
 
-def _module(kind: str, text: str) -> tuple[Any, bool]:
-    """The module of a text, imported under a name that stays the same from process to process; False where it cannot be kept."""
-    key = store.key_of(text, sys.version)
-    name = f"twinworks_{kind}_{key}"
-    if name in sys.modules:
-        return sys.modules[name], True
-    path = cache.find(f"{name}.py") or store.keep(f"{name}.py", text.encode())
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} cannot be imported.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module, path.parent == cache.folder()
+def _functions(text: str, entries: Sequence[str], signature: Any) -> dict[str, Any]:
+    """Compiled functions of a text, by name."""
+    import io
+    import types
+    import zipfile
+
+    import llvmlite
+    import numba
+
+    # Module and file have names that stay the same from process to process, and a fixed time: numba compares them.
+    name = f"twinworks_kernels_{store.key_of(text, sys.version, numba.__version__, llvmlite.__version__, store.machine())}"
+    home = store.scratch() / name
+    home.mkdir(exist_ok=True)
+    held = cache.load(f"{name}.zip")
+    if held is not None:
+        zipfile.ZipFile(io.BytesIO(held)).extractall(home)
+    source = home / f"{name}.py"
+    source.write_text(text)
+    os.utime(source, (0, 0))
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(text, str(source), "exec"), vars(module))
+    made = {entry: numba.cfunc(signature, error_model="numpy", cache=True)(getattr(module, entry)) for entry in entries}
+    if held is None:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for path in (home / "__pycache__").iterdir():
+                archive.write(path, path.relative_to(home))
+        cache.store(f"{name}.zip", packed.getvalue())
+    return made
 
 
 def kernel_module(system: Any, names: Sequence[str]) -> str:
@@ -124,14 +139,11 @@ def kernel_addresses(system: Any, names: Sequence[str]) -> dict[str, int]:
     text = kernel_module(system, names)
     with _lock:
         if text not in _compiled:
-            import numba
             from numba import types
 
-            module, keep = _module("kernels", text)
-            kind = types.void(types.float64, *[types.CPointer(types.float64)] * 7)
-            compiled = numba.cfunc(kind, error_model="numpy", cache=keep)
-            _compiled[text] = {n: compiled(getattr(module, f"{n}_at")) for n in names}
-        return {n: callback.address for n, callback in _compiled[text].items()}
+            signature = types.void(types.float64, *[types.CPointer(types.float64)] * 7)
+            _compiled[text] = _functions(text, [f"{n}_at" for n in names], signature)
+        return {n: _compiled[text][f"{n}_at"].address for n in names}
 
 
 class NumbaRun(batch.SlotRun):
