@@ -35,7 +35,7 @@ batch = twin.simulate(Penicillin(), duration=400.0, execution=sys.argv[1])
 print(json.dumps(batch.final))
 """
 CLOCK = """
-import json, resource, sys
+import importlib, json, resource, sys
 def cpu():
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 """
@@ -43,21 +43,21 @@ EDITED = CLOCK + """
 import twin, original
 twin.simulate(original.Pen6(), duration=400.0, execution=sys.argv[1])
 start = cpu()
-import edited
+edited = importlib.import_module(sys.argv[2])
 final = twin.simulate(edited.Pen6(), duration=400.0, execution=sys.argv[1]).final
 print(json.dumps({"seconds": cpu() - start, "product": final["product"]}))
 """
 PEER = CLOCK + """
-import casadi, edited
+import casadi
+problem = importlib.import_module(sys.argv[1]).PEN6
 start = cpu()
-problem = edited.PEN6
 x, p = casadi.SX.sym("x", 6), casadi.SX.sym("p", 3)
 ode = casadi.vertcat(*problem.rhs([x[i] for i in range(6)], [p[i] for i in range(3)]))
 run = casadi.integrator("run", "cvodes", {"x": x, "p": p, "ode": ode}, 0, problem.end, {"reltol": 1e-8, "abstol": 1e-11})
 final = run(x0=problem.start, p=problem.parameters)["xf"]
 print(json.dumps({"seconds": cpu() - start, "product": float(final[2])}))
 """
-EDIT = ("-growth / 0.45", "-growth / 0.47")  # the yield of biomass on sugar
+YIELD = "-growth / 0.45"  # of biomass on sugar, in benchmarks/problems/stiff.py; an edit replaces the number
 
 
 def run(quick: bool, log: harness.Log, data: str) -> dict[str, Any]:
@@ -69,7 +69,8 @@ def run(quick: bool, log: harness.Log, data: str) -> dict[str, Any]:
         (folder / "empty").mkdir()
         log("cold_start: building and installing the wheel")
         bench = Bench(folder, install(build_wheel(folder / "wheel"), folder / "environment"), quick)
-        bench.write_models()
+        bench.edit("original")
+        bench.edit("edited", "-growth / 0.47")
         result = {"benchmark": "cold_start", "quick": quick, **answers(bench, log)}
         return result if quick else result | times(bench, log)
 
@@ -83,14 +84,14 @@ class Bench:
         self.env = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder / "empty"), "TWINWORKS_CACHE": str(self.cache),
                     "PYTHONPATH": str(folder / "models"), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
-    def write_models(self) -> None:
-        """The problem as a model file, and the same with one number edited."""
-        (self.folder / "models").mkdir()
+    def edit(self, name: str, change: str = YIELD) -> str:
+        """The problem as a model file of this name with one number edited; its name."""
         text = (Path(__file__).parent / "problems" / "stiff.py").read_text()
-        if text.count(EDIT[0]) != 1:
-            raise RuntimeError(f"benchmarks/problems/stiff.py does not hold '{EDIT[0]}' once.")
-        (self.folder / "models" / "original.py").write_text(text)
-        (self.folder / "models" / "edited.py").write_text(text.replace(*EDIT))
+        if text.count(YIELD) != 1:
+            raise RuntimeError(f"benchmarks/problems/stiff.py does not hold '{YIELD}' once.")
+        (self.folder / "models").mkdir(exist_ok=True)
+        (self.folder / "models" / f"{name}.py").write_text(text.replace(YIELD, change))
+        return name
 
     def forget(self) -> None:
         """Delete the cache folder and the bytecode of our packages."""
@@ -138,12 +139,12 @@ def answers(bench: Bench, log: harness.Log) -> dict[str, Any]:
         check(f"penicillin, {execution}", found[execution]["product"], PRODUCT, 1e-5)
         for signal, value in found["auto"].items():
             check(f"{signal}, {execution} against auto", found[execution][signal], value, 1e-12)
-    peer = bench.cpu("-c", PEER)[1]["product"]
-    original = bench.cpu("-c", PEER.replace("edited", "original"))[1]["product"]
+    peer = bench.cpu("-c", PEER, "edited")[1]["product"]
+    original = bench.cpu("-c", PEER, "original")[1]["product"]
     if abs(peer / original - 1) < 1e-4:
         raise RuntimeError(f"The edited model gives {peer:.6g} g/l, the original {original:.6g}. Expected a difference.")
     for name, execution in executions(bench.quick).items():
-        check(f"edited model, {name}", bench.cpu("-c", EDITED, execution)[1]["product"], peer, 1e-5)
+        check(f"edited model, {name}", bench.cpu("-c", EDITED, execution, "edited")[1]["product"], peer, 1e-5)
     return {"product": found["auto"]["product"], "edited_product": peer}
 
 
@@ -170,16 +171,15 @@ def times(bench: Bench, log: harness.Log) -> dict[str, Any]:
         cold = bench.least("-c", FIRST, execution, before=bench.forget, repeats=repeats)
         warm = bench.least("-c", FIRST, execution)
         out |= {f"engine_compile_{name}_s": cold - warm, f"whole_process_{name}_s": cold, f"whole_process_{name}_cached_s": warm}
-        out[f"new_model_ready_{name}_s"] = min(ready(bench, execution) for _ in range(repeats))
+        out[f"new_model_ready_{name}_s"] = ready(bench, execution)
     log("cold_start: CasADi")
-    out["casadi_build_s"] = min(bench.cpu("-c", PEER)[1]["seconds"] for _ in range(bench.repeats))
-    out["casadi_whole_process_s"] = bench.least("-c", PEER)
+    out["casadi_build_s"] = min(bench.cpu("-c", PEER, "edited")[1]["seconds"] for _ in range(bench.repeats))
+    out["casadi_whole_process_s"] = bench.least("-c", PEER, "edited")
     return out
 
 
 def ready(bench: Bench, execution: str) -> float:
-    """Seconds from the edit to the finished simulation; only the kernels of the edited model are missing in the cache."""
-    bench.forget()
-    bench.cpu("-c", "import sys, twin, original\n"
-              "twin.simulate(original.Pen6(), duration=400.0, execution=sys.argv[1])", execution)
-    return float(bench.cpu("-c", EDITED, execution)[1]["seconds"])
+    """Least seconds from an edit to the finished simulation; each edit is a number that no cache has seen."""
+    bench.cpu("-c", EDITED, execution, "original")
+    edits = [bench.edit(f"edited_{execution}_{k}", f"-growth / {0.46 + 1e-4 * k!r}") for k in range(bench.repeats)]
+    return min(float(bench.cpu("-c", EDITED, execution, name)[1]["seconds"]) for name in edits)

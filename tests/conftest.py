@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import socket
 import tempfile
 import tomllib
@@ -11,7 +13,9 @@ from typing import Any
 
 import pytest
 
-os.environ.setdefault("TWINWORKS_CACHE", tempfile.mkdtemp(prefix="twinworks-tests-"))
+if "TWINWORKS_CACHE" not in os.environ:
+    os.environ["TWINWORKS_CACHE"] = tempfile.mkdtemp(prefix="twinworks-tests-")
+    atexit.register(shutil.rmtree, os.environ["TWINWORKS_CACHE"], ignore_errors=True)
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 

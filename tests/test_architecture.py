@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = sorted(p for package in ("twin", "processes", "optimizers") for p in (ROOT / package).rglob("*.py"))
-SOURCES = sorted({*LIBRARY, *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/**/*.py"), *ROOT.glob("examples/**/*.py")})
+OUTSIDE = sorted([*ROOT.glob("benchmarks/**/*.py"), *ROOT.glob("examples/**/*.py")])
+SOURCES = sorted({*LIBRARY, *OUTSIDE, *ROOT.glob("tests/**/*.py")})
 HEAVY = {"jax", "numba", "numpy", "pandas", "h5py", "pint", "pyomo", "scipy", "matplotlib", "diffrax", "optax", "highspy"}
 
 
@@ -96,9 +97,25 @@ def test_library_habits(path: Path) -> None:
                 assert node.func.id != "print", f"{where}: print"
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = {a.name for a in node.names} | {getattr(node, "module", "")}
+            if "*" in names:  # the files of the engine's subset are one text in C: they share their constants
+                assert path.parent.name == "engine", f"{where}: star import"
+                assert str(node.module).startswith("twin.engine."), f"{where}: star import"
+            assert not getattr(node, "level", 0), f"{where}: relative import, which the arrows do not see"
             assert not names & {"pickle", "cloudpickle", "dill", "marshal", "shelve"}, f"{where}: {names}"
     if path.read_text().strip():
         assert ast.get_docstring(tree), f"{path} has no docstring"
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_examples_and_benchmarks_use_public_names(path: Path) -> None:
+    """What stands outside the library imports `twin` and the lines of `processes`, nothing below them."""
+    public = {*packages(), "twin.testing"} - {p for p in packages() if p.startswith("twin.")}
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for name in names:
+            if name.partition(".")[0] in ("twin", "processes", "optimizers"):
+                assert name in public, f"{path}:{node.lineno} imports {name}, which is not public"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -1,6 +1,5 @@
 """Forward sensitivities against finite differences and against JAX, through events and resets."""
 
-import inspect
 
 import jax
 import numpy as np
@@ -9,11 +8,7 @@ import pytest
 import twin
 from processes.bioreactor import Penicillin
 from processes.chemical import ExothermicCstr
-from twin.engine import integrator, phases
 
-# The engine's own part of it is written last; this line goes when it is there.
-pytestmark = pytest.mark.skipif("s_stage" not in inspect.getsource(integrator) + inspect.getsource(phases),
-                                reason="the engine does not carry sensitivities yet")
 OPTIONS = {"recipe": {"t_coolant": 305.0}, "duration": 2.0, "points": 5, "rtol": 1e-9}
 
 

@@ -22,7 +22,7 @@ class SlotRun:
         self.facts, self.kernel_length = facts, kernels.work_length(system, names)
         self.model = shapes.as_arrays(records.Model, facts, ("size", "pattern", "order"))
         self.task = shapes.as_arrays(records.Task, task, records.Task._fields)
-        self.count = task.count
+        self.count = task.counts
         self.lone: Batch | None = None
         self.took = DIRECT
 

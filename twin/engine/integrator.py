@@ -119,7 +119,7 @@ def advance(m: Model, k: Task, w: Work, p: Vector, rows: Matrix, tangents: Matri
     while goal - t > tiny:
         if w.stop[0] != 0:
             return STOPPED
-        if stat[STEPS] + stat[REJECTED] >= k.count[MAX_STEPS]:
+        if stat[STEPS] + stat[REJECTED] >= k.counts[MAX_STEPS]:
             return STEP_LIMIT
         wanted = clock[SIZE]
         h = wanted
@@ -161,7 +161,7 @@ def advance(m: Model, k: Task, w: Work, p: Vector, rows: Matrix, tangents: Matri
         rejected = 0
         # A step shortened to meet the goal says little against the size wanted before.
         clock[SIZE] = max(h * change, wanted) if h < wanted else h * change
-        if k.count[COLUMNS] > 0:
+        if k.counts[COLUMNS] > 0:
             carry(m, k, w, p, t, h, moving)
         fraction = 2.0
         ready = 0
@@ -171,16 +171,16 @@ def advance(m: Model, k: Task, w: Work, p: Vector, rows: Matrix, tangents: Matri
         stop = end
         if fraction <= 1.0:
             stop = t + fraction * h
-        while stat[ROW] < k.count[TIMES] and k.times[stat[ROW]] < stop - tiny:
+        while stat[ROW] < k.counts[TIMES] and k.times[stat[ROW]] < stop - tiny:
             if ready == 0:
                 ready = dense_rows(w.stage, n_x + n_z) + 1
             at = k.times[stat[ROW]]
             dense_at(m, w, (at - t) / h)
             write_row(m, w, p, at, w.x[STAGE], w.z[STAGE], rows[stat[ROW]])
-            if k.count[COLUMNS] > 0:
+            if k.counts[COLUMNS] > 0:
                 write_tangents(m, k, w, (at - t) / h, h, tangents)
             stat[ROW] += 1
-        if k.count[COLUMNS] > 0:
+        if k.counts[COLUMNS] > 0:
             take_tangents(m, k, w, min(fraction, 1.0))
         if fraction <= 1.0:
             dense_at(m, w, fraction)

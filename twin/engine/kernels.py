@@ -20,7 +20,7 @@ def needed(system: Any, task: r.Task) -> tuple[str, ...]:
         names.append("input_jacobian")
     if system.n_y:
         names.append("outputs")
-    if task.count[r.COLUMNS]:
+    if task.counts[r.COLUMNS]:
         names += ["sensitivity", "sensitivity_tangent"]
     return tuple(names)
 

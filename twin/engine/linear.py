@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from twin.engine.records import *
 
-
 # Up to this size the inverse is formed: eight products with it wait less than eight substitutions.
 SMALL = 8
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import os
 import subprocess
 import tempfile
 import threading
@@ -39,7 +38,7 @@ def unit_text(kernel_text: str, names: Sequence[str], facts: shapes.Facts) -> st
     known = {field: f"kernel_{name if name in names else 'rhs'}" for field, name in kernels.PROGRAMS.items()}
     fixed = {("Model", "size"): dict(enumerate(facts.size))}
     if "sensitivity" not in names:
-        fixed["Task", "count"] = {records.COLUMNS: 0}
+        fixed["Task", "counts"] = {records.COLUMNS: 0}
     engine = Translator(fixed, known).translate(sources(), ("run_members",))
     return kernel_text + engine
 
@@ -53,7 +52,7 @@ def _key(flags: Sequence[str], *parts: str) -> str:
     cc = store.compiler()
     if cc is None:
         raise errors.MissingExtraError("There is no C compiler. Set CC to one, or choose twin.use('numba').")
-    stamp = os.stat(cc)
+    stamp = Path(cc).stat()
     return store.key_of(*parts, cc, stamp.st_mtime_ns, stamp.st_size, store.machine(), " ".join(flags))
 
 

@@ -19,7 +19,7 @@ class PythonRun:
         self.model = records.Model(**kernels, size=facts.size, pattern=facts.pattern, order=facts.order)
         self.task = task
         self.width = sum(facts.size[:6]) - facts.size[records.N_P]
-        self.work = shapes.lists(records.Work, shapes.work_shapes(facts.size, task.count, work_length(system, names)))
+        self.work = shapes.lists(records.Work, shapes.work_shapes(facts.size, task.counts, work_length(system, names)))
 
     def stop(self) -> None:
         """Ask a run that goes on in another thread to end."""
@@ -29,7 +29,7 @@ class PythonRun:
         """Buffers of an ensemble."""
         from twin.engine.batch import Batch
 
-        return Batch(self.model.size, self.task.count, 1, members)
+        return Batch(self.model.size, self.task.counts, 1, members)
 
     def call(self, batch: Any, first: int, stop: int) -> int:
         """Run members `first` to `stop` - 1 of a batch, one after another."""
@@ -53,7 +53,7 @@ class PythonRun:
 
     def _member(self, x0: list[float], z0: list[float], p: list[float], work: records.Work) -> dict[str, Any]:
         n_x, n_z = self.model.size[:2]
-        count = self.task.count
+        count = self.task.counts
         rows = [[0.0] * self.width for _ in range(count[records.TIMES])]
         events = [[0.0] * (2 + 2 * n_x) for _ in range(count[records.PHASES])]
         tangents = [[0.0] * (n_x + n_z) for _ in range(count[records.TIMES] * count[records.COLUMNS])]

@@ -97,7 +97,7 @@ def apply_resets(m: Model, k: Task, w: Work, phase: int) -> int:
         what = k.reset[r][WHAT]
         where = k.reset[r][WHERE]
         amount = k.amount[r][0]
-        if k.count[COLUMNS] > 0:
+        if k.counts[COLUMNS] > 0:
             reset_tangents(m, k, w, r)
         if what == ASSIGN:
             x[where] = amount
@@ -180,9 +180,9 @@ def next_sample(k: Task, w: Work, loop: int) -> float:
 
 def write_due(m: Model, k: Task, w: Work, p: Vector, rows: Matrix, tangents: Matrix, t: float) -> int:
     """Write the result rows that are due at the present point."""
-    while w.stat[ROW] < k.count[TIMES] and k.times[w.stat[ROW]] <= t + k.setting[TINY]:
+    while w.stat[ROW] < k.counts[TIMES] and k.times[w.stat[ROW]] <= t + k.setting[TINY]:
         write_row(m, w, p, t, w.x[HERE], w.z[HERE], rows[w.stat[ROW]])
-        if k.count[COLUMNS] > 0:
+        if k.counts[COLUMNS] > 0:
             write_tangents_here(m, k, w, p, t, tangents)
         w.stat[ROW] += 1
     return 0
@@ -197,7 +197,7 @@ def run_phase(m: Model, k: Task, w: Work, p: Vector, rows: Matrix, tangents: Mat
     rule = k.phase[phase]
     end = min(begin + k.limit[phase][LENGTH], stop_time)
     segment = rule[SEGMENT]
-    for loop in range(k.count[PIDS]):
+    for loop in range(k.counts[PIDS]):
         if k.active[phase][loop] == STARTS:
             w.loop_state[loop][LOOP_START] = begin
             w.loop_state[loop][SAMPLES] = 0.0
@@ -217,10 +217,10 @@ def run_phase(m: Model, k: Task, w: Work, p: Vector, rows: Matrix, tangents: Mat
             code = consistent(m, k, w, p, t)
             if code != SUCCESS:
                 return code
-            if k.count[COLUMNS] > 0 and settle_tangents(m, k, w, p, t) != 0:
+            if k.counts[COLUMNS] > 0 and settle_tangents(m, k, w, p, t) != 0:
                 return ALGEBRAIC_FAILED
         sampled = 0
-        for loop in range(k.count[PIDS]):
+        for loop in range(k.counts[PIDS]):
             if k.active[phase][loop] != OFF and next_sample(k, w, loop) <= t + tiny:
                 if sampled == 0 and changed == 0:
                     # Inputs that move keep their slope; restate them from now on.
@@ -243,12 +243,12 @@ def run_phase(m: Model, k: Task, w: Work, p: Vector, rows: Matrix, tangents: Mat
         goal = end
         if segment + 1 < rule[SEGMENT_STOP]:
             goal = min(goal, begin + k.segment[segment + 1][0])
-        for loop in range(k.count[PIDS]):
+        for loop in range(k.counts[PIDS]):
             if k.active[phase][loop] != OFF:
                 goal = min(goal, next_sample(k, w, loop))
         code = advance(m, k, w, p, rows, tangents, goal, phase)
         if code == CROSSED:
-            if k.count[COLUMNS] > 0 and cross_tangents(m, k, w, p, clock[NOW], phase) != 0:
+            if k.counts[COLUMNS] > 0 and cross_tangents(m, k, w, p, clock[NOW], phase) != 0:
                 return NOT_FINITE
             return SUCCESS
         if code != SUCCESS:
@@ -283,7 +283,7 @@ def run_member(m: Model, k: Task, w: Work, x0: Vector, z0: Vector, p: Vector, ro
     clock[NOW] = k.setting[T_START]
     clock[SEGMENT_START] = k.setting[T_START]
     code = SUCCESS
-    for phase in range(k.count[PHASES]):
+    for phase in range(k.counts[PHASES]):
         w.stat[PHASE] = phase
         clock[SIZE] = 0.0
         event = events[phase]

@@ -173,7 +173,10 @@ def make_task(system: Any, names: Names, recipe: Recipe, *, times: Sequence[floa
     held = names.signals("input", "disturbance")
     order = {name: i for i, name in enumerate(held)}
     first = [0.0] * system.n_u + [float(row.signal.nominal) for row in names.rows["disturbance"]]
-    phases, limits, kinds, segments = [], [], [], []
+    phases: list[list[int]] = []
+    limits: list[list[float]] = []
+    kinds: list[list[int]] = []
+    segments: list[list[float]] = []
     resets, loops = _Resets(names, system.n_x), _Loops(names)
     for k, phase in enumerate(recipe.phases):
         title = f"phase {k}" + (f" '{phase.name}'" if phase.name else "")
@@ -215,7 +218,7 @@ def make_task(system: Any, names: Names, recipe: Recipe, *, times: Sequence[floa
     known = [abs(start), *(abs(start + v[0]) for v in limits if math.isfinite(v[0])), *(abs(t) for t in times[-1:])]
     tiny = 1e-13 * max(*known, sum(v[0] for v in limits if math.isfinite(v[0])), length if math.isfinite(length) else 0.0)
     return r.Task(
-        count=[len(phases), len(loops.rows), len(times), int(max_steps), len(columns)],
+        counts=[len(phases), len(loops.rows), len(times), int(max_steps), len(columns)],
         setting=[float(start), start + length, float(rtol), tiny], atol=[float(v) for v in atol], phase=phases, limit=limits,
         kind=kinds, segment=segments, first=first, reset=resets.rows, amount=resets.amounts, dilutes=resets.dilutes,
         loop=loops.rows, gain=loops.gains, point=loops.points, active=loops.active, times=[float(t) for t in times],

@@ -36,7 +36,7 @@ class Model(NamedTuple):
     order: Integers  # position in [x, z] of each unknown of the linear system
 
 
-# Task.count
+# Task.counts
 PHASES, PIDS, TIMES, MAX_STEPS, COLUMNS = 0, 1, 2, 3, 4
 # Task.setting
 T_START, T_STOP, RTOL, TINY = 0, 1, 2, 3
@@ -61,7 +61,7 @@ GAIN, INTEGRAL_TIME, DERIVATIVE_TIME, BIAS, LOWER, UPPER, SAMPLE = 0, 1, 2, 3, 4
 class Task(NamedTuple):
     """A recipe and what is asked of it, as tables. Inputs and disturbances share one vector v = [u, d]."""
 
-    count: Integers
+    counts: Integers
     setting: Vector
     atol: Vector  # of [x, z]
     phase: IntegerRows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from twin.status import ENGINE_CODES, Status
 PARTS = ("x", "z", "y", "u", "d")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(slots=True, eq=False)
 class RawRun:
     """One trajectory as the engine left it: lists in Python execution, numpy arrays otherwise.
 
@@ -30,8 +31,8 @@ class RawRun:
         One row an output time: [x, z, y, u, d].
     events
         One row a phase that began: time, phase, states before, states after its resets.
-    stats
-        Counts: steps, rejected, calls, jacobians, factors.
+    counts
+        Counts as the engine keeps them; `stats` has them by name.
     end
         Time where the integration ended.
     x_end, z_end
@@ -46,13 +47,18 @@ class RawRun:
     times: Sequence[float]
     rows: Any
     events: Any
-    stats: dict[str, int]
+    counts: Sequence[int]
     end: float
     x_end: Any
     z_end: Any
     trouble: str
     tangents: Any
     widths: tuple[int, int, int, int, int]
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """Counts by name: steps, rejected, calls (of the right-hand side), jacobians, factors."""
+        return dict(zip(("steps", "rejected", "calls", "jacobians", "factors"), self.counts, strict=False))
 
     @property
     def done(self) -> int:
@@ -84,12 +90,17 @@ class RawMany:
         True where Ctrl-C ended it.
     """
 
+    rows: Any
+    codes: Any
+    events: Any
+    tangents: Any
+    stats: Any
+    ends: Any
+
     def __init__(self, runner: Runner, batch: Any, stopped: bool) -> None:
         self.runner, self.stopped, self.times = runner, stopped, runner.task.times
         for name in ("rows", "codes", "events", "tangents", "stats", "ends"):
             setattr(self, name, getattr(batch, name))
-        self.rows: Any
-        self.codes: Any
 
     @property
     def statuses(self) -> list[Status]:
@@ -140,9 +151,10 @@ class Runner:
                  execution: str | None = None, sensitivities: Sequence[str] = ()) -> None:
         self.system, self.execution = system, execution
         self.names = Names(system.name, rows_of(system))
+        self.n_p = system.n_p
         self.widths = (system.n_x, system.n_z, system.n_y, system.n_u, system.n_d)
         times = [float(t) for t in times]
-        for before, after in zip(times, times[1:], strict=False):
+        for before, after in itertools.pairwise(times):
             if not after > before:
                 raise errors.SpecError(f"Output time {after:g} follows {before:g} {system.time_unit}. Expected increasing times.")
         if duration is not None and not duration > 0:
@@ -152,9 +164,24 @@ class Runner:
         self.columns = columns_of(system, self.names, sensitivities)
         self.task = make_task(system, self.names, recipe, times=times, start=start, duration=duration, rtol=rtol,
                               atol=self._tolerances(rtol, atol), max_steps=max_steps, columns=self.columns)
+        self.first_z = self._nominal_z()
+        self._check_columns(recipe)
         self.facts = shapes.facts_of(system)
         self.programs = kernels.needed(system, self.task)
         self.runs: dict[str, Any] = {}
+
+    def _check_columns(self, recipe: Recipe) -> None:
+        """Sensitivities through sampled controllers, and past crossings where time is explicit, are not carried."""
+        if not self.columns:
+            return
+        name = self.system.name
+        if self.task.counts[r.PIDS]:
+            raise errors.SpecError(f"Sensitivities of {name} were asked for under a PID. Expected given inputs. "
+                                   "Replace the PID by a Profile of the inputs it gave.")
+        crossings = [p for p in recipe.phases[:-1] if isinstance(p.until, tuple)]
+        if crossings and not self.system.autonomous:
+            raise errors.SpecError(f"Sensitivities of {name} were asked for past the crossing {crossings[0].until}, but its "
+                                   "equations name the time. End that phase by a duration.")
 
     def _tolerances(self, rtol: float, atol: float | Sequence[float] | None) -> list[float]:
         n = self.system.n_x + self.system.n_z
@@ -170,9 +197,9 @@ class Runner:
             raise errors.SpecError(f"atol has {len(values)} entries. Expected a positive number, or {n} of them.")
         return values
 
-    def first_z(self) -> list[float]:
-        """Nominal values of the algebraics: the first guess."""
-        z = [0.0] * self.system.n_z
+    def _nominal_z(self) -> list[float]:
+        """Nominal values of the algebraics."""
+        z = [0.0] * self.widths[1]
         for row in self.names.rows["algebraic"]:
             for i in range(row.count):
                 z[row.start + i * row.step] = float(row.signal.nominal)
@@ -182,11 +209,10 @@ class Runner:
         """One trajectory from the states `x0` (n_x) with parameters `p` (n_p); `z0` is the first guess of the algebraics."""
         from twin.engine import executions
 
-        for what, values, n in (("x0", x0, self.system.n_x), ("p", p, self.system.n_p)):
-            if len(values) != n:
-                raise errors.SpecError(f"{what} has {len(values)} entries. Expected {n} for {self.system.name}.")
-        raw = executions.run_one(self, x0, self.first_z() if z0 is None else z0, p)
-        return self.wrap(raw)
+        if len(x0) != self.widths[0] or len(p) != self.n_p:
+            what, n, right = ("x0", len(x0), self.widths[0]) if len(x0) != self.widths[0] else ("p", len(p), self.n_p)
+            raise errors.SpecError(f"{what} has {n} entries. Expected {right} for {self.system.name}.")
+        return self.wrap(executions.run_one(self, x0, self.first_z if z0 is None else z0, p))
 
     def run_many(self, x0: Any, p: Any, z0: Any = None, *, threads: int | None = None,
                  progress: Callable[[int], None] | None = None) -> RawMany:
@@ -206,7 +232,7 @@ class Runner:
 
         from twin.engine import executions, workers
 
-        parts = [np.asarray(v, np.float64) for v in (x0, p, self.first_z() if z0 is None else z0)]
+        parts = [np.asarray(v, np.float64) for v in (x0, p, self.first_z if z0 is None else z0)]
         members = max((v.shape[0] for v in parts if v.ndim == 2), default=1)
         for what, v, n in zip(("x0", "p", "z0"), parts, (self.system.n_x, self.system.n_p, self.system.n_z), strict=True):
             if v.shape not in ((n,), (members, n)):
@@ -219,14 +245,12 @@ class Runner:
 
     def wrap(self, raw: dict[str, Any]) -> RawRun:
         """The RawRun of what an execution gives."""
-        stat, done = raw["stat"], int(raw["stat"][r.ROW])
-        status = ENGINE_CODES[raw["code"]]
-        return RawRun(
-            status=status, times=self.task.times[:done], rows=raw["rows"][:done], events=raw["events"][:int(stat[r.EVENTS])],
-            stats={name: int(stat[i]) for i, name in enumerate(("steps", "rejected", "calls", "jacobians", "factors"))},
-            end=float(raw["end"][0]), x_end=raw["end"][1:1 + self.system.n_x], z_end=raw["end"][1 + self.system.n_x:],
-            trouble="" if status else self.component(int(stat[r.WORST])),
-            tangents=raw["tangents"][:done * len(self.columns)] if self.columns else None, widths=self.widths)
+        stat, end, n_x = raw["stat"], raw["end"], self.widths[0]
+        done, status = stat[r.ROW], ENGINE_CODES[raw["code"]]
+        columns = len(self.columns)
+        return RawRun(status, self.task.times[:done], raw["rows"][:done], raw["events"][:stat[r.EVENTS]], stat, end[0],
+                      end[1:1 + n_x], end[1 + n_x:], "" if status is Status.SUCCESS else self.component(stat[r.WORST]),
+                      raw["tangents"][:done * columns] if columns else None, self.widths)
 
     def component(self, k: int) -> str:
         """Name of a component of [x, z]."""

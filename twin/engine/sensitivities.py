@@ -17,7 +17,7 @@ from twin.engine.tableau import ALPHA, GAMMA_T, A, C
 
 def start_tangents(m: Model, k: Task, w: Work) -> int:
     """S at the very start: 1 for the initial state of a column, 0 elsewhere."""
-    for c in range(k.count[COLUMNS]):
+    for c in range(k.counts[COLUMNS]):
         for i in range(m.size[N_X] + m.size[N_Z]):
             w.s[c][i] = 0.0
         if k.column[c][0] == 1:
@@ -63,7 +63,7 @@ def carry(m: Model, k: Task, w: Work, p: Vector, t: float, h: float, moving: int
                 zs[i] += a * u[n_x + i]
         at = t + ALPHA[s] * h
         weight = GAMMA_T[s] * h
-        for c in range(k.count[COLUMNS]):
+        for c in range(k.counts[COLUMNS]):
             load_column(m, k, w, p, c)
             old = w.s[c]
             for i in range(n):
@@ -117,7 +117,7 @@ def take_tangents(m: Model, k: Task, w: Work, s: float) -> int:
     """Move S to the fraction `s` of the step."""
     n = m.size[N_X] + m.size[N_Z]
     r = 1.0 - s
-    for c in range(k.count[COLUMNS]):
+    for c in range(k.counts[COLUMNS]):
         old = w.s[c]
         new = w.s_new[c]
         if s < 1.0:
@@ -137,7 +137,7 @@ def write_tangents(m: Model, k: Task, w: Work, s: float, h: float, tangents: Mat
     """Write the rows of the present output time at the fraction `s` of the step of size `h`."""
     n_x = m.size[N_X]
     n = n_x + m.size[N_Z]
-    columns = k.count[COLUMNS]
+    columns = k.counts[COLUMNS]
     r = 1.0 - s
     for c in range(columns):
         dense_rows(w.s_stage[c], n)
@@ -183,7 +183,7 @@ def rates(m: Model, w: Work, p: Vector, t: float) -> int:
 def write_tangents_here(m: Model, k: Task, w: Work, p: Vector, t: float, tangents: Matrix) -> int:
     """Write the rows of the present output time at the present point."""
     n = m.size[N_X] + m.size[N_Z]
-    columns = k.count[COLUMNS]
+    columns = k.counts[COLUMNS]
     known = 0
     for c in range(columns):
         out = tangents[w.stat[ROW] * columns + c]
@@ -210,7 +210,7 @@ def settle_tangents(m: Model, k: Task, w: Work, p: Vector, t: float) -> int:
     w.stat[JACOBIANS] += 1
     if factor(m, w, 0.0, 1) != 0:
         return 1
-    for c in range(k.count[COLUMNS]):
+    for c in range(k.counts[COLUMNS]):
         load_column(m, k, w, p, c)
         for i in range(n):
             w.s_p[m.size[N_P] + i] = 0.0
@@ -266,7 +266,7 @@ def cross_tangents(m: Model, k: Task, w: Work, p: Vector, t: float, phase: int) 
     speed = output_change(m, k, w, p, t, index, -1, rate, 1.0) if role == OUTPUT else rate[place]
     if speed == 0.0:
         return 1
-    for c in range(k.count[COLUMNS]):
+    for c in range(k.counts[COLUMNS]):
         s = w.s[c]
         change = output_change(m, k, w, p, t, index, c, s, 0.0) if role == OUTPUT else s[place]
         delay = -change / speed
@@ -282,7 +282,7 @@ def reset_tangents(m: Model, k: Task, w: Work, r: int) -> int:
     where = k.reset[r][WHERE]
     amount = k.amount[r][0]
     x = w.x[HERE]
-    for c in range(k.count[COLUMNS]):
+    for c in range(k.counts[COLUMNS]):
         s = w.s[c]
         if what == ASSIGN:
             s[where] = 0.0
