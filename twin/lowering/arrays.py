@@ -30,12 +30,12 @@ from twin.lowering.lazy_arrays import (
     loop_free,
 )
 from twin.lowering.loops import Writer, plus, times
-from twin.lowering.primitives import ELEMENTWISE, line, refusal, unsupported
+from twin.lowering.primitives import ELEMENTWISE, line, opened, refusal, scan_counts, unsupported
 from twin.lowering.program import Program
 from twin.lowering.scalar import CALLS, equation, inner, trace
 
 POINTWISE = {*ELEMENTWISE, "div", "rem", "select_n", "clamp", "logistic", "round", "rsqrt", "square", "integer_pow",
-             "convert_element_type", "lt_to", "le_to", "xor"}
+             "convert_element_type", "lt_to", "le_to", "xor", "one_minus_square", "polynomial", "log2"}
 PASSED = {"copy", "copy_p", "stop_gradient", "optimization_barrier", "real"}
 REDUCTIONS = {"reduce_sum": ("add", 0.0), "reduce_prod": ("mul", 1.0), "reduce_max": ("max", -math.inf),
               "reduce_min": ("min", math.inf), "reduce_and": ("and", 1.0), "reduce_or": ("or", 0.0)}
@@ -117,7 +117,7 @@ def lazily(eqn: Any, args: list[Lazy]) -> list[Lazy]:
         return args
     if name in CALLS:
         closed = inner(p)
-        jaxpr, constants = (closed.jaxpr, closed.consts) if hasattr(closed, "jaxpr") else (closed, ())
+        jaxpr, constants = opened(closed)
         try:
             return graph(jaxpr, constants, args[len(args) - len(jaxpr.invars):])
         except LoweringError as e:
@@ -417,7 +417,7 @@ def _cond(eqn: Any, args: list[Lazy]) -> list[Lazy]:
     branches = eqn.params["branches"]
     if len(branches) != 2:
         raise unsupported(eqn, " with more than two branches")
-    no, yes = (graph(c.jaxpr, c.consts, args[1:]) for c in branches)
+    no, yes = (graph(*opened(c), args[1:]) for c in branches)
     return [Op("select", lambda b, c, x, y: b.op("select", c, y, x), [args[0], x, y], x.shape)
             for x, y in zip(no, yes, strict=True)]
 
@@ -436,7 +436,7 @@ def _scan(eqn: Any, args: list[Lazy]) -> list[Lazy]:
 def write_scan(scan: Scan, target: Buffer, buffers: dict[int, Buffer], w: Writer) -> None:
     """Write the loop of a scan: carried values in `work`, the body once."""
     p = scan.eqn.params
-    fixed, carried, length = p["num_consts"], p["num_carry"], p["length"]
+    (fixed, carried), length = scan_counts(scan.eqn), p["length"]
     start = scan.operands[fixed:fixed + carried]
     carry = [Buffer("work", a.shape, (w.buffer(a.size), ())) for a in start]
     Plan(list(zip(start, carry, strict=True)), buffers).write(w)
@@ -450,7 +450,7 @@ def write_scan(scan: Scan, target: Buffer, buffers: dict[int, Buffer], w: Writer
             w.own(c.offset[0], c.size)
         now = (length - 1, ((i, -1),)) if p["reverse"] else (0, ((i, 1),))
         rows = [Move(a, a.shape[1:], lambda index: (now, *index)) for a in scan.operands[fixed + carried:]]
-        outputs = graph(p["jaxpr"].jaxpr, p["jaxpr"].consts, [*scan.operands[:fixed], *carry, *rows])
+        outputs = graph(*opened(p["jaxpr"]), [*scan.operands[:fixed], *carry, *rows])
         new = [Buffer("work", c.shape, (w.buffer(c.size), ())) for c in carry]
         wanted = list(zip(outputs, new, strict=False))
         for y, result in zip(outputs[carried:], results[carried:], strict=True):

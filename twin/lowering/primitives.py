@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,20 @@ ELEMENTWISE = {
     "eq": "eq", "ne": "ne", "and": "and", "or": "or", "not": "not", "erf": "erf", "erfc": "erfc",
     "is_finite": "is_finite",
 }
+
+
+def opened(closed: Any) -> tuple[Any, Any]:
+    """Jaxpr and constants of what an equation carries; newer releases of JAX have one class for both."""
+    return getattr(closed, "jaxpr", closed), getattr(closed, "consts", ())
+
+
+def scan_counts(eqn: Any) -> tuple[int, int]:
+    """How many arguments of a scan are fixed, and how many are carried (two spellings of JAX)."""
+    params = eqn.params
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    fixed, carried, _ = params["ft_in"].update(range(len(eqn.invars))).unpack()
+    return len(list(fixed)), len(list(carried))
 
 
 def unsupported(eqn: Any, why: str = "") -> LoweringError:
@@ -214,6 +229,24 @@ def _extreme_place(opcode: str) -> Rule:
     return run
 
 
+def _one_minus_square(eqn: Any, args: list[Any], b: Builder) -> list[Any]:
+    """(1 - a)(1 + a): exact near |a| = 1, where a saturated tanh needs it."""
+    one = b.const(1.0)
+    return [each(lambda a: b.op("mul", b.op("sub", one, a), b.op("add", one, a)), args[0])]
+
+
+def _polynomial(eqn: Any, args: list[Any], b: Builder) -> list[Any]:
+    """Horner's rule; coefficients from the constant upward."""
+    total = args[-1]
+    for c in reversed(args[1:-1]):
+        total = each(lambda s, x, c: b.op("add", b.op("mul", s, x), c), total, args[0], c)
+    return [total]
+
+
+def _log2(eqn: Any, args: list[Any], b: Builder) -> list[Any]:
+    return [each(lambda a: b.op("div", b.op("log", a), b.const(math.log(2.0))), args[0])]
+
+
 def _xor(eqn: Any, args: list[Any], b: Builder) -> list[Any]:
     if eqn.invars[0].aval.dtype != bool:
         raise unsupported(eqn, " on integers")
@@ -227,7 +260,7 @@ RULES: dict[str, Rule] = {
     "cumprod": _cumulative("mul"), "cummax": _cumulative("max"), "cummin": _cumulative("min"),
     "argmax": _extreme_place("gt"), "argmin": _extreme_place("lt"), "convert_element_type": _convert, "div": _divide,
     "rem": _remainder, "select_n": _select, "clamp": _clamp, "logistic": _logistic, "iota": _iota, "round": _round,
-    "lt_to": _less("ge"), "le_to": _less("gt"),
+    "one_minus_square": _one_minus_square, "polynomial": _polynomial, "log2": _log2, "lt_to": _less("ge"), "le_to": _less("gt"),
     "rsqrt": _rsqrt, "xor": _xor, "square": lambda eqn, args, b: [each(lambda a: b.op("mul", a, a), args[0])],
     "integer_pow": lambda eqn, args, b: [each(lambda a: b.power(a, eqn.params["y"]), args[0])],
 }

@@ -9,7 +9,18 @@ from typing import Any
 from twin.errors import LoweringError
 from twin.lowering.builder import Builder
 from twin.lowering.movement import MOVES, PLACED
-from twin.lowering.primitives import ELEMENTWISE, RULES, Rule, each, line, nodes_of, refusal, unsupported
+from twin.lowering.primitives import (
+    ELEMENTWISE,
+    RULES,
+    Rule,
+    each,
+    line,
+    nodes_of,
+    opened,
+    refusal,
+    scan_counts,
+    unsupported,
+)
 from twin.lowering.program import Program
 
 CALLS = ("jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
@@ -54,9 +65,8 @@ def equation(eqn: Any, args: list[Any], b: Builder) -> list[Any]:
             raise unsupported(eqn, " on integers")
         return [each(lambda *a: b.op(ELEMENTWISE[name], *a), *args)]
     if name in CALLS:
-        closed = inner(params)
-        count = len(closed.jaxpr.invars) if hasattr(closed, "jaxpr") else len(closed.invars)
-        jaxpr, constants = (closed.jaxpr, closed.consts) if hasattr(closed, "jaxpr") else (closed, ())
+        jaxpr, constants = opened(inner(params))
+        count = len(jaxpr.invars)
         try:
             return interpret(jaxpr, constants, args[-count:] if count else [], b)
         except LoweringError as e:
@@ -73,7 +83,7 @@ def equation(eqn: Any, args: list[Any], b: Builder) -> list[Any]:
 
 def _cond(eqn: Any, args: list[Any], b: Builder) -> list[Any]:
     branches = eqn.params["branches"]
-    found = [interpret(c.jaxpr, c.consts, args[1:], b) for c in branches]
+    found = [interpret(*opened(c), args[1:], b) for c in branches]
     which = b.constant(args[0].item())
     if which is not None:
         return found[max(0, min(int(which), len(branches) - 1))]
@@ -91,14 +101,14 @@ def _scan(eqn: Any, args: list[Any], b: Builder) -> list[Any]:
     p = eqn.params
     if p["length"] > LONGEST_SCAN:
         raise unsupported(eqn, f" of length {p['length']}, more than {LONGEST_SCAN},")
-    fixed, carry, rows = args[:p["num_consts"]], args[p["num_consts"]:p["num_consts"] + p["num_carry"]], args[
-        p["num_consts"] + p["num_carry"]:]
+    first, carried = scan_counts(eqn)
+    fixed, carry, rows = args[:first], args[first:first + carried], args[first + carried:]
     stacked: list[list[Any]] = []
     order = range(p["length"])
     for i in reversed(order) if p["reverse"] else order:
-        out = interpret(p["jaxpr"].jaxpr, p["jaxpr"].consts, [*fixed, *carry, *(r[i] for r in rows)], b)
-        carry = out[:p["num_carry"]]
-        stacked.append(out[p["num_carry"]:])
+        out = interpret(*opened(p["jaxpr"]), [*fixed, *carry, *(r[i] for r in rows)], b)
+        carry = out[:carried]
+        stacked.append(out[carried:])
     if p["reverse"]:
         stacked.reverse()
     return [*carry, *(np.stack(column) for column in zip(*stacked, strict=True))]

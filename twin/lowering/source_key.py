@@ -139,6 +139,8 @@ class _Reach:
         file, name = function.__code__.co_filename, function.__name__
         if file == "<string>" and name.startswith("__"):
             return ""  # made by dataclasses
+        if function.__module__.partition(".")[0] in sys.stdlib_module_names:
+            return ""  # the library of this Python version, which is part of the key
         if file != getattr(sys.modules.get(home), "__file__", None):
             raise _UnknownError
         try:
