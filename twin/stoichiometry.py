@@ -122,9 +122,10 @@ class Reactions:
         return sum(c * self._amount(s, element, model) for s, c in row.items() if s not in leave_out)
 
     def _solver(self, reaction: str) -> dict[str, dict[str, float]]:
-        """For each closing species the weight of each element's imbalance: rows of an inverse."""
-        import numpy as np
+        """For each closing species the weight of each element's imbalance: rows of an inverse, by Gauss and Jordan.
 
+        Elements that are not needed to tell the closing species apart get no weight; `check` proves them.
+        """
         if reaction not in self.stoichiometry:
             raise errors.unknown("reaction", reaction, "closing", self.stoichiometry)
         species = self.closing[reaction]
@@ -135,18 +136,22 @@ class Reactions:
             if any(callable(v) for v in self.composition.get(s, {}).values()):
                 raise errors.SpecError(f"'{s}' closes reaction '{reaction}', but its composition depends on the "
                                        "model. Give numbers.")
-        amounts = [[float(self._amount(s, e, None)) for s in species] for e in self.elements]
-        matrix = np.array(amounts).reshape(-1, len(species))
-        rows: list[int] = []
-        for i in range(len(matrix)):  # elements that tell the closing species apart; `check` proves the others
-            if np.linalg.matrix_rank(matrix[[*rows, i]]) > len(rows):
-                rows.append(i)
-        if len(rows) < len(species):
-            raise errors.SpecError(f"The elements {', '.join(self.elements) or '(none)'} do not fix "
-                                   f"{', '.join(species)} in reaction "
-                                   f"'{reaction}'. Let fewer species close it, or declare their composition.")
-        inverse = np.linalg.inv(matrix[rows])
-        return {s: {self.elements[i]: float(inverse[k, j]) for j, i in enumerate(rows)} for k, s in enumerate(species)}
+        rows = [[float(self._amount(s, e, None)) for s in species] + [float(e == other) for other in self.elements]
+                for e in self.elements]
+        solved: list[list[float]] = []
+        for j in range(len(species)):
+            pivot = next((row for row in rows if abs(row[j]) > 1e-9 * max(map(abs, row[:len(species)]))), None)
+            if pivot is None:
+                raise errors.SpecError(f"The elements {', '.join(self.elements) or '(none)'} do not fix "
+                                       f"{', '.join(species)} in reaction '{reaction}'. Let fewer species close it, or "
+                                       "declare their composition.")
+            rows = [row for row in rows if row is not pivot]
+            pivot = [v / pivot[j] for v in pivot]
+            rows, solved = ([[v - row[j] * w for v, w in zip(row, pivot, strict=True)] for row in part]
+                            for part in (rows, solved))
+            solved.append(pivot)
+        return {s: {e: w for e, w in zip(self.elements, row[len(species):], strict=True) if w}
+                for s, row in zip(species, solved, strict=True)}
 
 
 class BoundReactions:

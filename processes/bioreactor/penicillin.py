@@ -77,6 +77,17 @@ class Penicillin(twin.DynamicModel):
     carbon_substrate = twin.parameter(0.4, "g/g", bounds=(0, 1), source="C6H12O6", doc="carbon in glucose")
     carbon_product = twin.parameter(0.5747, "g/g", bounds=(0, 1), source="C16H18N2O4S", doc="carbon in penicillin")
 
+    network = twin.Reactions(
+        {"growth": {"biomass": 1, "substrate": lambda m: -1 / m.y_xs, "dissolved_oxygen": lambda m: -1 / m.y_xo},
+         "production": {"product": 1, "substrate": lambda m: -1 / m.y_ps, "dissolved_oxygen": lambda m: -1 / m.y_po},
+         "maintenance": {"substrate": -1},
+         "hydrolysis": {"product": -1, "hydrolysate": 1}},
+        composition={"biomass": {"C": lambda m: m.carbon_biomass}, "substrate": {"C": lambda m: m.carbon_substrate},
+                     "product": {"C": lambda m: m.carbon_product}, "hydrolysate": {"C": lambda m: m.carbon_product},
+                     "co2_carbon": {"C": 1}},
+        closing={"growth": "co2_carbon", "production": "co2_carbon", "maintenance": "co2_carbon"},
+    )
+
     @twin.term("1/h", lower=0, upper=0.5, vanishes_with=("substrate", "dissolved_oxygen"))
     def growth_rate(self, biomass: Any, substrate: Any, dissolved_oxygen: Any, temperature: Any, ph: Any) -> Any:
         """Specific growth rate."""
@@ -105,24 +116,25 @@ class Penicillin(twin.DynamicModel):
 
     def rhs(self, s: Any) -> Mapping[str, Any]:
         growth = self.growth_rate(s.biomass, s.substrate, s.dissolved_oxygen, s.temperature, s.ph) * s.biomass
-        make = self.production_rate(s.biomass, s.substrate, s.dissolved_oxygen) * s.biomass
-        maintain = self.maintenance_rate(s.substrate) * s.biomass
-        decay = self.k_hydrolysis * s.product
+        made = self.network.rates_of_change({
+            "growth": growth,
+            "production": self.production_rate(s.biomass, s.substrate, s.dissolved_oxygen) * s.biomass,
+            "maintenance": self.maintenance_rate(s.substrate) * s.biomass,
+            "hydrolysis": self.k_hydrolysis * s.product,
+        })
         d_volume = s.feed - self._evaporation(s)
         d = d_volume / s.volume
-        uptake = growth / self.y_xs + make / self.y_ps + maintain
-        carbon_dioxide = (self.carbon_substrate * uptake - self.carbon_biomass * growth - self.carbon_product * make)
         return {
-            "biomass": growth - d * s.biomass,
-            "substrate": -uptake + s.feed * self.feed_substrate / s.volume - d * s.substrate,
-            "product": make - decay - d * s.product,
-            "dissolved_oxygen": (-growth / self.y_xo - make / self.y_po - self.m_o * s.biomass
+            "biomass": made["biomass"] - d * s.biomass,
+            "substrate": made["substrate"] + s.feed * self.feed_substrate / s.volume - d * s.substrate,
+            "product": made["product"] - d * s.product,
+            "dissolved_oxygen": (made["dissolved_oxygen"] - self.m_o * s.biomass
                                  + self.oxygen_transfer(s.aeration, s.agitation, s.volume)
                                  * (self.oxygen_saturation - s.dissolved_oxygen) - d * s.dissolved_oxygen),
             "volume": d_volume,
             "co2": self.co2_growth * growth + self.co2_maintenance * s.biomass + self.co2_constant,
-            "hydrolysate": decay - d * s.hydrolysate,
-            "co2_carbon": carbon_dioxide * s.volume,
+            "hydrolysate": made["hydrolysate"] - d * s.hydrolysate,
+            "co2_carbon": made["co2_carbon"] * s.volume,
         }
 
     def _evaporation(self, s: Any) -> Any:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 
 import twin
 from processes.bioreactor import Penicillin
 from twin.conformance import random_corrections
+from twin.testing import check_model
 
 FEED = 0.06
 RECIPE = twin.Recipe([
@@ -53,3 +55,30 @@ def test_total_carbon_does_not_drift(mode: str, seed: int) -> None:
     assert run["co2_carbon"][-1] > 1.0
     if mode != "none":
         assert run.final["biomass"] != pytest.approx(drift(Penicillin())[1].final["biomass"], rel=1e-3)
+
+
+def test_composition_times_stoichiometry_is_zero() -> None:
+    """Every reaction, with published and with random yields and carbon contents."""
+    random = np.random.default_rng(0)
+    names = ("y_xs", "y_ps", "y_xo", "y_po", "carbon_biomass", "carbon_substrate", "carbon_product")
+    for _ in range(20):
+        model = Penicillin(**{n: getattr(Penicillin(), n) * f for n, f in zip(names, random.uniform(0.7, 1.2, 7), strict=True)})
+        content = {"biomass": model.carbon_biomass, "substrate": model.carbon_substrate, "product": model.carbon_product,
+                   "hydrolysate": model.carbon_product, "co2_carbon": 1.0}
+        for reaction in Penicillin.network.stoichiometry:
+            parts = [content.get(s, 0.0) * c for s, c in model.network.coefficients(reaction).items()]
+            assert abs(sum(parts)) <= 1e-12
+            assert sum(map(abs, parts)) > 0.1
+
+
+def test_one_yield_altered_by_a_hundredth_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Biomass from substrate 1 % off: the element check, the conformance kit and the drift each find it."""
+    network = Penicillin.network
+    coefficients = {r: Penicillin().network.coefficients(r) for r in network.stoichiometry}
+    coefficients["growth"]["substrate"] /= 1.01
+    with pytest.raises(twin.SpecError, match=r"Reaction 'growth' of reactions makes 0\.008\d* of element C"):
+        twin.Reactions(coefficients, network.composition).check(Penicillin())
+    monkeypatch.setattr(Penicillin, "network", twin.Reactions(coefficients))
+    with pytest.raises(twin.SpecError, match=r"balances: The balance of carbon is off by"):
+        check_model(Penicillin())
+    assert drift(Penicillin())[0] > 1e-4
