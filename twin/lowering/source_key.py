@@ -137,10 +137,8 @@ class _Reach:
     def captured(self, function: types.FunctionType, home: str) -> str:
         """Defaults and closed-over values of a function, whose code must come from the file of its module."""
         file, name = function.__code__.co_filename, function.__name__
-        if file == "<string>" and name.startswith("__"):
-            return ""  # made by dataclasses
-        if function.__module__.partition(".")[0] in sys.stdlib_module_names:
-            return ""  # the library of this Python version, which is part of the key
+        if (file == "<string>" and name.startswith("__")) or file == dataclasses.__file__:
+            return ""  # made by dataclasses, or theirs (`__replace__`, from Python 3.13 on)
         if file != getattr(sys.modules.get(home), "__file__", None):
             raise _UnknownError
         try:
