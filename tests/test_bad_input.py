@@ -9,7 +9,7 @@ degC and K mixed up             below; in data: twin/test_data.py
 time backwards, duplicate       twin/test_io_csv.py, twin/test_io_times.py (daylight saving, midnights, counts)
 ambiguous hour                  twin/test_io_times.py
 empty file, all-NaN column      twin/test_io_csv.py; frames: below
-frozen sensor                   twin/test_quality.py; in a job: below
+frozen sensor                   twin/test_quality.py
 negative volume                 below
 NaN in parameters               below
 unsupported primitive, index 2  below, by the verb that a user calls; each primitive: twin/test_lowering_primitives.py
