@@ -6,6 +6,8 @@ import dataclasses
 import sys
 from typing import Any, ClassVar
 
+from twin import errors
+
 _pending: list[type] = []
 _registered: list[type] = []
 
@@ -64,6 +66,9 @@ class Module(metaclass=ModuleType):
             register()
 
     def __new__(cls, *args: Any, **kw: Any) -> Any:
+        for name in kw:
+            if name not in cls.__dataclass_fields__:
+                raise errors.unknown("parameter", name, cls.__name__, cls.__dataclass_fields__)
         if "jax" in sys.modules:
             register()
         return object.__new__(cls)

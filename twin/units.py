@@ -144,7 +144,10 @@ def mixed_up(value: float, unit: str, lower: float, upper: float) -> str:
         return ""
     other, shift = _TEMPERATURES[unit]
     twin = value + shift
-    return f"{value:g} {other} would be {twin:g} {unit}: was the unit mixed up?" if lower <= twin <= upper else ""
+    if lower <= twin <= upper:
+        return f"{value:g} {other} would be {twin:g} {unit}: was the unit mixed up?"
+    before = value - shift
+    return f"It is {before:g} {other}, and {before:g} {unit} would do: was the unit mixed up?" if lower <= before <= upper else ""
 
 
 def check_limits(name: str, value: float, unit: str, lower: float, upper: float, todo: str = "Check value and "

@@ -106,12 +106,10 @@ class Checker:
             for v in flat[r.where] if r.shape else [flat[r.where]]:
                 if not math.isfinite(v):
                     raise errors.SpecError(f"The initial {self.name}.{r.signal.name} is {v} {r.signal.unit}. "
-                                           "Expected a finite "
-                                           "number.")
+                                           "Expected a finite number. Fill the gap or leave it out.")
                 if r.signal.name in volumes and v <= 0:
                     raise errors.SpecError(f"The initial {self.name}.{r.signal.name} is {v:g} {r.signal.unit}. "
-                                           "Expected a "
-                                           "positive volume.")
+                                           "Expected a positive volume. Check value and unit.")
         return flat
 
     def defaults(self) -> Mapping[str, Any]:

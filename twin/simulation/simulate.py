@@ -10,7 +10,7 @@ from typing import Any
 from twin import errors
 from twin.engine.runner import RawRun, Runner
 from twin.lowering.system import system_of
-from twin.recipe import Recipe
+from twin.recipe import Harvest, Recipe
 from twin.simulation.checks import Checker
 from twin.simulation.trajectory import PARTS, SHOWN, Event, Trajectory
 from twin.status import Status
@@ -121,6 +121,8 @@ class Simulator:
         self.sensitivities = tuple(sensitivities)
         self.layout = {role: tuple(model.layout(role)) for role in SHOWN}
         self.n_x = sum(r.count for r in self.layout["state"])
+        held = {r.signal.per for r in self.layout["state"]}
+        self.volumes = [r.start for r in self.layout["state"] if r.signal.name in held]
         self.phases = tuple(phase.name for phase in self.recipe.phases)
         self.parameter_names = tuple(check.parameter_names())
         self.system = system_of(model)
@@ -151,13 +153,15 @@ class Simulator:
         Parameters
         ----------
         initial, parameters
-            By name, as vectors (sequences of floats: only their length is checked), or None for those of the model.
+            By name, as vectors (their length, NaN and volumes are checked, not their limits), or None for those of the model.
         throw
             As in `simulate`.
         """
         x0, p = self.start(initial, parameters)
         raw = self.runner.run(x0, p)
         result = self._trajectory(raw, x0, p)
+        if throw:
+            self._refuse_empty_vessel(raw)
         if throw and not result.status:
             raise errors.ConvergenceError(result.message, status=result.status, trajectory=result)
         return result
@@ -181,6 +185,8 @@ class Simulator:
         if len(given) != n:
             raise errors.SpecError(f"{what} has {len(given)} values. Expected {n} of {self.name}, or a mapping by "
                                    "name.")
+        if not all(map(math.isfinite, given)) or (what == "initial" and any(not given[k] > 0 for k in self.volumes)):
+            return convert(given)  # type: ignore[no-any-return]  # names the entry
         return given  # type: ignore[no-any-return]
 
     def _trajectory(self, raw: RawRun, x0: Sequence[float], p: Sequence[float]) -> Trajectory:
@@ -190,6 +196,19 @@ class Simulator:
             events=_Events(raw.events, self.layout["state"], self.phases), stats=raw.stats,
             parameters=_Parameters(self.parameter_names, p),
             sensitivities=self._sensitivities(raw, p) if self.sensitivities else None, again=_Again(self, x0, p))
+
+    def _refuse_empty_vessel(self, raw: RawRun) -> None:
+        """Raise where a harvest drew off all there is, or more."""
+        for row in raw.events:
+            phase = self.recipe.phases[int(row[1])]
+            for name in {reset.out_of for reset in phase.reset if isinstance(reset, Harvest)}:
+                held = self.check.rows("state")[name]
+                before, after = row[2 + held.start], row[2 + self.n_x + held.start]
+                if not after > 0:
+                    unit = held.signal.unit
+                    raise errors.SpecError(f"{self.name}.{name} is {after:g} {unit} after the harvest in phase {int(row[1])} "
+                                           f"'{phase.name}' at {row[0]:g} {self.model.time_unit}. Expected a positive volume. "
+                                           f"Draw off less than the {before:g} {unit} that are there.")
 
     def _message(self, raw: RawRun) -> str:
         """What went wrong, when and where."""
