@@ -155,8 +155,8 @@ CASES = {
                                               twin.Phase(inputs=BASE | SLOPES, reset=RESETS))),
     "learned terms": Case(corrected(Tank()), phases(twin.Phase(inputs=BASE))),
     "learned penicillin": Case(corrected(Penicillin()), None, 60.0),
-    "sensitivities": Case(tank, phases(twin.Phase(inputs=BASE, until=("volume", "below", 12.0)),
-                                     twin.Phase(inputs=SLOPES, reset=RESETS)), 6.0, ("k", "initial.volume")),
+    "sensitivities": Case(tank, phases(twin.Phase(inputs=BASE, until=2.0),
+                                       twin.Phase(inputs=SLOPES, reset=RESETS)), 6.0, ("k", "initial.volume")),
     "cells with a border": Case(bed, phases(twin.Phase(inputs={"feed": twin.Profile([0, 1], [1.0, 3.0])},
                                                      until=("last", "above", 0.1)),
                                           twin.Phase(inputs={"feed": twin.Profile([0, 2], [3.0, 1.0], "linear")})), 5.0),
@@ -196,3 +196,14 @@ def test_compiled_and_plain_python_take_the_same_steps(name: str, execution: str
         assert a.size
         assert np.isfinite(a).all()
         assert np.array_equal(a, b), f"{part} differ by {np.max(np.abs(a - b) / (np.abs(a) + 1e-300)):.1e}"
+
+
+@pytest.mark.parametrize("execution", ["python", "c", "numba"])
+def test_members_that_end_before_their_first_output_time(execution: str) -> None:
+    """They keep their status and have no rows."""
+    if execution == "c" and store.compiler() is None:
+        pytest.skip("no C compiler here")
+    many = twin.simulate_many(tank(), phases(twin.Phase(inputs=BASE)), parameters={"k": [1.0, 1.1]}, times=[5.0, 6.0],
+                              max_steps=3, execution=execution)
+    assert many.statuses == (twin.Status.STEP_LIMIT,) * 2
+    assert np.isnan(many["volume"]).all()

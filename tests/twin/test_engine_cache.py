@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,9 @@ print(sum(f.cache_hits for made in load_numba._compiled.values() if isinstance(m
 """
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+def start(folder: Path, executions: Sequence[str] = COMPILED) -> subprocess.Popen[str]:
     environment = {**os.environ, "TWINWORKS_CACHE": str(folder), "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.Popen([sys.executable, "-c", RUN, *COMPILED], env=environment, text=True, stdout=subprocess.PIPE,
+    return subprocess.Popen([sys.executable, "-c", RUN, *executions], env=environment, text=True, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE)
 
 
@@ -69,8 +70,8 @@ def test_two_processes_at_once_then_damage_then_no_folder(tmp_path: Path) -> Non
     assert (found, hits) == (expected, 3)
 
     (tmp_path / "taken").write_text("")
-    found, hits = answer(start(tmp_path / "taken" / "cache"))
-    assert (found, hits) == (expected, 0)
+    found, hits = answer(start(tmp_path / "taken" / "cache", COMPILED[:1]))
+    assert (found, hits) == (expected[:1], 0)
 
 
 FACTOR = 1.0

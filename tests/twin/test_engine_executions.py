@@ -338,4 +338,5 @@ def test_without_a_writable_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("TWINWORKS_CACHE", str(tmp_path / "file"))
     monkeypatch.setattr(load_c, "_loaded", {})
     assert load_c.library_of_text("int twinworks_answer(void) { return 43; }\n").twinworks_answer() == 43
-    assert load_numba._module("test", "answer = 44\n")[0].answer == 44
+    made = load_numba._functions("def answer(x):\n    return x + 1.0\n", ["answer"], "float64(float64)")
+    assert made["answer"].ctypes(43.0) == 44.0

@@ -39,7 +39,8 @@ class PythonRun:
                 return phases.STOPPED
             raw = self._member(batch.x0[i].tolist(), batch.z0[i].tolist(), batch.p[i].tolist(), work)
             done = raw["stat"][records.ROW]
-            batch.rows[i, :done] = raw["rows"][:done]
+            if done:
+                batch.rows[i, :done] = raw["rows"][:done]
             for name, value in (("events", "events"), ("tangents", "tangents"), ("stats", "stat"), ("ends", "end")):
                 if raw[value]:
                     getattr(batch, name)[i] = raw[value]
