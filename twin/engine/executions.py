@@ -98,11 +98,12 @@ def name_for(runner: Any, many: bool) -> str:
     if any(made in runner.runs for made in ("c", "numba")):
         return "c" if "c" in runner.runs else "numba"
     used = _used.get(runner.system, 0.0)
+    if used <= PATIENCE and "numpy" not in sys.modules:
+        return "python"  # numpy takes longer to import than a small simulation takes in plain Python
     if store.compiler():
         from twin.engine import load_c
 
-        # numpy takes longer to import than a small simulation takes in plain Python.
-        near = "numpy" in sys.modules and load_c.cached(runner.system, runner.programs, runner.facts)
+        near = load_c.cached(runner.system, runner.programs, runner.facts)
         return "c" if near or used > PATIENCE else "python"
     return "numba" if used > LONG_PATIENCE else "python"
 

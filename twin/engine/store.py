@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
-import platform
-import shutil
-import tempfile
 from pathlib import Path
 
 from twin import __version__
@@ -17,6 +13,10 @@ from twin.lowering import cache
 @functools.cache
 def scratch() -> Path:
     """A folder that lives as long as the process, for where the cache cannot be written."""
+    import atexit
+    import shutil
+    import tempfile
+
     path = Path(tempfile.mkdtemp(prefix="twinworks-"))
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path
@@ -39,6 +39,8 @@ def key_of(*parts: object) -> str:
 @functools.cache
 def machine() -> str:
     """The processor and its features, since code is compiled for this one."""
+    import platform
+
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith(("flags", "Features")):
@@ -55,6 +57,8 @@ def compiler() -> str | None:
 
 @functools.cache
 def _compiler(named: str | None, path: str | None) -> str | None:
+    import shutil
+
     for name in (named,) if named else ("cc", "gcc", "clang"):
         found = shutil.which(name, path=path)
         if found:
