@@ -144,3 +144,17 @@ def test_factors_and_inverse_solve(n: int) -> None:
 def test_singular_and_broken_matrices_are_told(function: Any) -> None:
     for bad in ([[1.0, 2.0], [2.0, 4.0]], [[0.0, 0.0], [0.0, 0.0]], [[math.nan, 1.0], [1.0, 1.0]], [[math.inf, 1.0], [1.0, 1.0]]):
         assert function(bad, [0, 0], 2) == 1
+
+
+@pytest.mark.parametrize(("text", "free"), [
+    ("row[j] -= ratio * top[j]", True), ("row[j] = 0.0", True), ("a[k][j] = b[j] + c[0][j]", True),
+    ("b[j] = b[j - 1]", False), ("b[p[j]] = 0.0", False), ("total += row[j]", False), ("row[j] = a[j][k]", False),
+    ("keep = b[j]\nb[j] = b[other]\nb[other] = keep", False), ("row[j] = exp(top[j])", False), ("a[j][j] = 1.0", False),
+])
+def test_only_loops_without_carried_values_are_marked(text: str, free: bool) -> None:
+    """The C compiler is told that passes are independent only where each touches nothing but its own elements."""
+    import ast
+
+    from twin.engine.translate_c import independent
+
+    assert independent(ast.parse(text).body, "j") is free

@@ -296,7 +296,7 @@ class FunctionWriter:
         first = "0" if len(arguments) == 1 else self.value(arguments[0]).c
         self.loops += 1
         self.put(depth, f"const int64_t end_{self.loops} = {self.value(arguments[-1]).c};")
-        if not any(isinstance(n, ast.For | ast.While) for s in node.body for n in ast.walk(s)):
+        if independent(node.body, name):
             self.put(0, "#pragma GCC ivdep")
         self.put(depth, f"for ({name} = {first}; {name} < end_{self.loops}; {name}++) {{")
         self.block(node.body, depth + 1)
@@ -420,3 +420,26 @@ def operator(op: ast.operator) -> str:
 def atom(text: str) -> str:
     """Text that can be indexed."""
     return text if text.replace("_", "").replace("->", "").isalnum() or text.startswith("(") else f"({text})"
+
+
+def independent(body: list[ast.stmt], name: str) -> bool:
+    """True where no pass of a loop over `name` can depend on another: each only touches the elements [..., name].
+
+    Rows of one matrix never overlap in part, so two names for rows are no danger.
+    """
+    for statement in body:
+        if not isinstance(statement, ast.Assign | ast.AugAssign):
+            return False
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        if not all(isinstance(t, ast.Subscript) for t in targets):
+            return False
+        inner = {id(n.value) for n in ast.walk(statement) if isinstance(n, ast.Subscript)}
+        for n in ast.walk(statement):
+            if isinstance(n, ast.Call):
+                return False
+            if isinstance(n, ast.Subscript):
+                last = isinstance(n.slice, ast.Name) and n.slice.id == name
+                outer = id(n) in inner  # a[k] of a[k][name]
+                if not (last or outer) or (outer and name in {m.id for m in ast.walk(n.slice) if isinstance(m, ast.Name)}):
+                    return False
+    return True
