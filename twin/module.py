@@ -68,7 +68,8 @@ class Module(metaclass=ModuleType):
     def __new__(cls, *args: Any, **kw: Any) -> Any:
         for name in kw:
             if name not in cls.__dataclass_fields__:
-                raise errors.unknown("parameter", name, cls.__name__, cls.__dataclass_fields__)
+                known = [n for n, f in cls.__dataclass_fields__.items() if f.metadata.get("kind")]
+                raise errors.unknown("parameter", name, cls.__name__, known or cls.__dataclass_fields__)
         if "jax" in sys.modules:
             register()
         return object.__new__(cls)

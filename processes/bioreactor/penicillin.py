@@ -29,7 +29,7 @@ class Penicillin(twin.DynamicModel):
     dissolved_oxygen = twin.state("g/l", lower=0, upper=1.3, nominal=1, per="volume", doc="scaled as in the source")
     volume = twin.state("l", lower=1, upper=150, nominal=100, doc="broth")
     co2 = twin.state("mmol/l", lower=0, upper=100, nominal=1, doc="published off-gas correlation")
-    hydrolysate = twin.state("g/l", lower=0, upper=10, nominal=1, per="volume", doc="product lost by hydrolysis")
+    hydrolysate = twin.state("g/l", lower=0, upper=60, nominal=1, per="volume", doc="product lost by hydrolysis")
     co2_carbon = twin.state("g", lower=0, upper=10000, nominal=1000, doc="carbon released as CO2 by the closed balance")
 
     feed = twin.input("l/h", lower=0, upper=0.2, nominal=0.042, doc="glucose feed")

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import re
 import sys
 
 import numpy as np
@@ -211,3 +212,13 @@ def test_arrays_serve_as_rows(run):
     assert other["sugar"] == pytest.approx(SUGAR)
     assert other.final["volume"] == 20.0
     assert other.at(0.5)["sugar"] == pytest.approx([7.0])
+
+
+def test_signals_beyond_their_limits_are_said_in_a_sentence():
+    """A volume that is pumped out below its limit ends normally, but the trajectory says so with value, unit and limits."""
+    from processes.bioreactor import Penicillin
+
+    drained = twin.simulate(Penicillin(evaporation=0.1), duration=50)
+    assert drained.status
+    assert any(re.search(r"Penicillin.volume reached 0\.\d+ l; its limits are 1 to 150 l\.", s) for s in drained.excursions)
+    assert twin.simulate(Penicillin(), duration=400).excursions == ()

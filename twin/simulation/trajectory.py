@@ -245,6 +245,16 @@ class Trajectory:
                          "share_beyond": float(out.mean()) if out.size else 0.0})
         return pd.DataFrame(rows).set_index("signal")
 
+    @property
+    def excursions(self) -> tuple[str, ...]:
+        """A sentence for each signal that left its limits: there the model is extrapolated, whatever the status says."""
+        said = []
+        for name, row in self.table().query("beyond > 0").iterrows():
+            reached = row["max"] if row["max"] > row["upper"] else row["min"]
+            said.append(f"{self.model}.{name} reached {reached:.6g} {row['unit']}; its limits are {row['lower']:g} to "
+                        f"{row['upper']:g} {row['unit']}. Beyond them in {row['share_beyond']:.0%} of the points.")
+        return tuple(said)
+
     def spans(self) -> list[tuple[float, float, str]]:
         """Start, end and name of each phase."""
         if not len(self.raw_times):
