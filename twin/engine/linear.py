@@ -25,25 +25,33 @@ def multiply(a: Matrix, b: Vector, spare: Vector, n: int) -> int:
     return 0
 
 
+def bring_up(a: Matrix, pivot: Integers, k: int, n: int) -> int:
+    """Exchange row k for the one below with the largest element in column k, and note which it was."""
+    best = k
+    size = abs(a[k][k])
+    for i in range(k + 1, n):
+        if abs(a[i][k]) > size:
+            best = i
+            size = abs(a[i][k])
+    if not (size > 0.0 and size < 1e300):
+        return 1
+    pivot[k] = best
+    if best != k:
+        top = a[k]
+        other = a[best]
+        for j in range(n):
+            keep = top[j]
+            top[j] = other[j]
+            other[j] = keep
+    return 0
+
+
 def factor_dense(a: Matrix, pivot: Integers, n: int) -> int:
     """LU factors of `a` in place, rows exchanged for the largest pivot, whose reciprocal is stored."""
     for k in range(n):
-        best = k
-        size = abs(a[k][k])
-        for i in range(k + 1, n):
-            if abs(a[i][k]) > size:
-                best = i
-                size = abs(a[i][k])
-        if not (size > 0.0 and size < 1e300):
+        if bring_up(a, pivot, k, n) != 0:
             return 1
-        pivot[k] = best
         top = a[k]
-        if best != k:
-            other = a[best]
-            for j in range(n):
-                keep = top[j]
-                top[j] = other[j]
-                other[j] = keep
         inverse = 1.0 / top[k]
         top[k] = inverse
         for i in range(k + 1, n):
@@ -83,22 +91,9 @@ def solve_dense(a: Matrix, pivot: Integers, b: Vector, n: int) -> int:
 def invert(a: Matrix, pivot: Integers, n: int) -> int:
     """Inverse of `a` in place by Gauss-Jordan elimination, rows exchanged for the largest pivot."""
     for k in range(n):
-        best = k
-        size = abs(a[k][k])
-        for i in range(k + 1, n):
-            if abs(a[i][k]) > size:
-                best = i
-                size = abs(a[i][k])
-        if not (size > 0.0 and size < 1e300):
+        if bring_up(a, pivot, k, n) != 0:
             return 1
-        pivot[k] = best
         top = a[k]
-        if best != k:
-            other = a[best]
-            for j in range(n):
-                keep = top[j]
-                top[j] = other[j]
-                other[j] = keep
         inverse = 1.0 / top[k]
         top[k] = 1.0
         for j in range(n):
