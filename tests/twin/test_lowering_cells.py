@@ -177,6 +177,14 @@ def test_programs_agree_with_jax(which: str, name: str, run_program: Any) -> Non
     agree(MODELS[which](24), name, run_program, seeds=(0, 1, 2))
 
 
+@pytest.mark.parametrize("name", ["rhs", "jacobian"])
+def test_the_shipped_reactor_agrees_with_jax_at_100_points(name: str, run_program: Any) -> None:
+    """The reactor of `processes.chemical`, a few cells: |a - b| <= 1e-12 of the magnitude of the terms within its limits."""
+    from processes.chemical import TubularReactor
+
+    agree(TubularReactor(cells=6), name, run_program, seeds=tuple(range(100)))
+
+
 @pytest.mark.parametrize("name", ["rhs", "jacobian", "parameter_jacobian", "sensitivity"])
 def test_corrected_term_on_cells(name: str, run_program: Any) -> None:
     agree(corrected(), name, run_program)
