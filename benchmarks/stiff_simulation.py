@@ -22,7 +22,6 @@ from processes.chemical import TubularReactor
 
 LIMIT = 1e-6
 SETS, QUICK_SETS = 20, 4
-Solve = Callable[[Any], Any]
 
 
 def run(quick: bool, log: harness.Log, data: str) -> dict[str, Any]:

@@ -102,11 +102,6 @@ class Run:
         """The run with these series only."""
         return dataclasses.replace(self, series=tuple(self[n] for n in names))
 
-    def with_series(self, *series: Series) -> Run:
-        """The run with series added, or replaced where the name is there already."""
-        new = {s.name: s for s in self.series} | {s.name: s for s in series}
-        return dataclasses.replace(self, series=tuple(new.values()))
-
     def between(self, first: float | datetime.datetime, last: float | datetime.datetime,
                 carry: Sequence[str] = ()) -> Run:
         """The samples from `first` to `last` (both included), as a run that starts at `first`.

@@ -86,7 +86,7 @@ NOW, SIZE, SEGMENT_START, CLOCK_LENGTH = 0, 1, 2, 3
 STEPS, REJECTED, CALLS, JACOBIANS, FACTORS, ROW, EVENTS, PHASE = 0, 1, 2, 3, 4, 5, 6, 7
 WORST, NAN, STAT_LENGTH = 8, 9, 10
 # Rows of Work.x and Work.z
-HERE, STAGE, NEW, FOUND = 0, 1, 2, 3
+HERE, STAGE, NEW = 0, 1, 2
 # Rows of Work.v
 V_START, V_SLOPE = 0, 1
 # Rows of Work.f

@@ -56,7 +56,7 @@ def work_shapes(size: list[int], count: list[int], kernel: int) -> dict[str, tup
     columns = count[r.COLUMNS]
     blocks = (cells + 2, m, m) if cells else (0, 0, 0)
     return {
-        "clock": (r.CLOCK_LENGTH,), "stat": (r.STAT_LENGTH,), "stop": (1,), "x": (4, n_x), "z": (4, n_z), "u": (n_u,),
+        "clock": (r.CLOCK_LENGTH,), "stat": (r.STAT_LENGTH,), "stop": (1,), "x": (3, n_x), "z": (3, n_z), "u": (n_u,),
         "d": (n_d,), "v": (2, n_v), "y": (n_y,), "f": (4, n), "stage": (11, n), "jac": (size[r.JACOBIAN],),
         "input_jac": (n * n_v,), "kernel": (kernel,), "loop_state": (count[r.PIDS], 4), "full": (full, full),
         "pivot": (max(full, m),), "gathered": (n,), "tail": (border,), "diagonal": blocks, "upper": blocks, "lower": blocks,
