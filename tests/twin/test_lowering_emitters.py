@@ -201,6 +201,25 @@ def test_python_agrees_with_jax_at_100_points(model: Any) -> None:
             assert (error <= 1e-12 * scale + 1e-300).all(), name
 
 
+def test_hessian_of_a_reactor_of_few_cells_agrees_with_jax_at_100_points() -> None:
+    """Up to 60 unknowns a model on cells has a dense Hessian too, to 1e-12 x (sum of the magnitudes of the terms)."""
+    import jax
+
+    from processes.chemical import TubularReactor
+
+    model = TubularReactor(cells=2)
+    system = system_of(model)
+    program = system.program("hessian")
+    rows = points(system, program, 100)
+    t, *vectors = (np.array(column) for column in zip(*rows, strict=True))
+    found = np.array([python_kernel(program)(*row) for row in rows])
+    scale = magnitude(program, t, dict(zip("xzudp", vectors, strict=True)))
+    with jax.enable_x64(True):
+        expected = np.asarray(jax.jit(jax.vmap(functions(model)["hessian"]()[0]))(t, *vectors))
+    assert np.count_nonzero(expected)
+    assert (np.abs(found - expected) <= 1e-12 * scale + 1e-300).all()
+
+
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
 def test_c_and_python_agree_to_the_last_bit(model: Any, tmp_path: Path) -> None:
     """The same statements in the same order: equal results for every program at 20 points."""

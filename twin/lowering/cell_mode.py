@@ -63,7 +63,7 @@ def lower_cells(model: Any, name: str) -> Program:
     if name == "output_jacobian":
         return arrays.lower_arrays(by_rows(derivatives.outputs(model), (1, 2, 3, 4)), name, cells.sizes)
     if name == "hessian":
-        raise LoweringError(f"{cells.kind} is a model on cells: its dense Hessian is not lowered. "
+        raise LoweringError(f"{cells.kind} is a model on many cells: its dense Hessian is not lowered. "
                             "Use the program 'sensitivity_tangent' for second derivatives along directions.")
     function, sizes = derivatives.functions(model)[name]()
     return arrays.lower_arrays(function, name, sizes)

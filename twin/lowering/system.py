@@ -231,7 +231,7 @@ class _Lowering:
         return bool(getattr(self.model, "on_cells", lambda: False)())
 
     def __call__(self, system: System, name: str) -> None:
-        if self.on_cells():
+        if self.on_cells() and not (name == "hessian" and self.is_small()):  # a dense Hessian only makes sense for few cells
             from twin.lowering import cell_mode
 
             system._programs[name] = cell_mode.lower_cells(self.model, name)
