@@ -16,6 +16,7 @@ _PUBLIC = {
                     "twin.signals"),
     "Module": "twin.module",
     "term": "twin.terms",
+    "soft": "twin.limits",
     **dict.fromkeys(("Mlp", "Multiply", "Add", "Replace"), "twin.learned"),
     **dict.fromkeys(("Reactions", "reactions"), "twin.stoichiometry"),
     "Values": "twin.values",

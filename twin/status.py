@@ -17,6 +17,10 @@ class Status(enum.Enum):
     ALGEBRAIC_FAILED = "The algebraic equations could not be solved. Give better starting values or check the inputs."
     EVENT_MISSED = "A phase did not reach its end condition within its longest duration."
     NOT_CONVERGED = "The iteration did not converge. Give another start."
+    ITERATION_LIMIT = "The iteration limit was reached. Raise max_iterations, or give another start."
+    INFEASIBLE = "No values satisfy all limits at once. The message names the limits in conflict."
+    UNBOUNDED = "The objective has no bound. A limit is missing."
+    FEASIBLE = "A feasible answer was found before the limit; it is not proved to be the best."
 
     def __str__(self) -> str:
         return self.value
