@@ -11,7 +11,8 @@ from processes.chemical import Polymerization
 def test_one_hour_of_feeding() -> None:
     """u = (8000 kg/h, 350 K, 340 K) for 1 h, computed with CVODES at 1e-10: seven digits as given, so half of the last one."""
     run = twin.simulate(Polymerization(), rtol=1e-9)
-    expected = {"water": (12664.0, 1e-6), "monomer": (445.6955, 1e-4), "polymer": (5769.8045, 1e-4), "t_reactor": (357.8272, 1e-4),
+    expected = {"water": (12664.0, 1e-6), "monomer": (445.6955, 1e-4), "polymer": (5769.8045, 1e-4),
+                "t_reactor": (357.8272, 1e-4),
                 "t_wall": (354.8390, 1e-4), "t_jacket": (351.8350, 1e-4), "t_loop": (343.8473, 1e-4),
                 "t_loop_water": (343.4456, 1e-4), "monomer_fed": (8300.0, 1e-6)}
     for name, (value, tolerance) in expected.items():
