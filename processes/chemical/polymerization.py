@@ -57,7 +57,7 @@ class Polymerization(twin.DynamicModel):
     jacket_mass = twin.parameter(5000.0, "kg", bounds=(0, None), source=DO_MPC, doc="water in the jacket")
     jacket_flow = twin.parameter(3e5, "kg/h", bounds=(0, None), source=DO_MPC, doc="water through the jacket")
     wall_mass = twin.parameter(39000.0, "kg", bounds=(0, None), source=DO_MPC, doc="steel of the reactor")
-    loop_mass = twin.parameter(200.0, "kg", bounds=(0, None), source=DO_MPC, doc="reactor contents in the external heat exchanger")
+    loop_mass = twin.parameter(200.0, "kg", bounds=(0, None), source=DO_MPC, doc="contents of the external heat exchanger")
     loop_flow = twin.parameter(2e4, "kg/h", bounds=(0, None), source=DO_MPC, doc="reactor contents through the external loop")
     loop_water_mass = twin.parameter(1000.0, "kg", bounds=(0, None), source=DO_MPC, doc="cooling water in the external loop")
     loop_water_flow = twin.parameter(1e5, "kg/h", bounds=(0, None), source=DO_MPC, doc="cooling water of the external loop")
