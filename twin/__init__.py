@@ -43,6 +43,7 @@ _PUBLIC = {
     **dict.fromkeys(("Tag", "TagMap"), "twin.io.tags"),
     "RunWriter": "twin.io.recorder",
     "check_data": "twin.quality.check",
+    "Scenarios": "twin.scenarios",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)
