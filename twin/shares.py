@@ -52,7 +52,7 @@ class Shares:
         SpecError
             With every share, their sum and the whole.
         """
-        given = [values.get(n) for n in self.names]
+        given: list[Any] = [values.get(n) for n in self.names]
         if any(traced(v) or not isinstance(v, int | float) for v in given):
             return
         total = float(sum(given))
