@@ -6,6 +6,7 @@ from twin.lazy import exports
 
 _PUBLIC = {
     "ExothermicCstr": "processes.chemical.exothermic_cstr",
+    "Polymerization": "processes.chemical.polymerization",
     "TubularReactor": "processes.chemical.tubular_reactor",
     "VanDeVusse": "processes.chemical.van_de_vusse",
 }
