@@ -46,9 +46,9 @@ def engine() -> Any:
             name = _engine_file()
             code = cache.load(name)
             if code is None:
-                code = _compile(engine_text())
+                code = compile_object(engine_text())
                 cache.store(name, code)
-            _compiled[ENTRY] = _load(code)
+            _compiled[ENTRY] = load_object(code, ENTRY)
         return _compiled[ENTRY][1]
 
 
@@ -62,7 +62,7 @@ def _target() -> Any:
                                                                    opt=3, reloc="pic", codemodel="default", jit=True)
 
 
-def _compile(text: str) -> bytes:
+def compile_object(text: str) -> bytes:
     """Object code of LLVM assembly."""
     import llvmlite.binding as llvm
 
@@ -76,8 +76,8 @@ def _compile(text: str) -> bytes:
     return code
 
 
-def _load(code: bytes) -> tuple[Any, Any]:
-    """The engine that runs object code, kept alive, and its entry."""
+def load_object(code: bytes, entry: str) -> tuple[Any, Any]:
+    """The machine that runs object code, to be kept alive, and its entry."""
     import ctypes
 
     import llvmlite.binding as llvm
@@ -85,7 +85,7 @@ def _load(code: bytes) -> tuple[Any, Any]:
     jit = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
     jit.add_object_file(llvm.ObjectFileRef.from_data(code))
     jit.finalize_object()
-    address = jit.get_function_address(f"{ENTRY}_packed")
+    address = jit.get_function_address(f"{entry}_packed")
     if not address:
         raise RuntimeError("The object code of the engine holds no entry.")
     return jit, ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address)
