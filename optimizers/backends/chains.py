@@ -34,7 +34,7 @@ def unfit(plan: Schedule) -> str:
         "power states": any(u.states for u in plan.units),
         "first changeovers": any(u.changeover and u.changeover.initial for u in plan.units),
         "an order that comes back to a unit": any(
-            len(o.tasks) != len({m.unit for t in o.tasks for m in t.modes} and o.tasks) or _returns(o) for o in plan.orders),
+            len(o.tasks) != len({m.unit for t in o.tasks for m in t.ways} and o.tasks) or _returns(o) for o in plan.orders),
     }
     return ", ".join(name for name, there in reasons.items() if there)
 
@@ -42,7 +42,7 @@ def unfit(plan: Schedule) -> str:
 def _returns(order: Any) -> bool:
     seen: set[str] = set()
     for task in order.tasks:
-        own = {m.unit for m in task.modes}
+        own = {m.unit for m in task.ways}
         if own & seen:
             return True
         seen |= own
@@ -60,7 +60,7 @@ class Chains:
         families = sorted({plan.family(n) for n in plan.tasks})
         steps = int(plan.end_of_time / plan.step + 1e-9)
         orders, stages, units = len(plan.orders), max(len(o.tasks) for o in plan.orders), len(names)
-        most = max(len(t.modes) for t in plan.tasks.values())
+        most = max(len(t.ways) for t in plan.tasks.values())
         rows = orders * stages
 
         def ticks(t: float) -> int:
@@ -108,8 +108,8 @@ class Chains:
             waits = {k.after: k for k in o.links or ()}
             for s, task in enumerate(o.tasks):
                 row, full = i * stages + s, f"{o.name}/{task.name}"
-                a["modes"][row], a["family"][row] = len(task.modes), families.index(plan.family(full))
-                for k, mode in enumerate(task.modes):
+                a["modes"][row], a["family"][row] = len(task.ways), families.index(plan.family(full))
+                for k, mode in enumerate(task.ways):
                     a["unit"][row, k], a["length"][row, k] = names.index(mode.unit), ticks(mode.duration)
                     a["power"][row, k], a["extra"][row, k] = mode.power, 0.0 if asap else goal.modes * mode.cost
                 if task.name in waits:
@@ -172,13 +172,13 @@ class Chains:
                 row = i * stages + s
                 k = int(mode[row])
                 begin = int(start[row]) * plan.step
-                found.append(Placed(f"{o.name}/{task.name}", task.modes[k].unit, begin, begin + task.modes[k].duration, k))
+                found.append(Placed(f"{o.name}/{task.name}", task.ways[k].unit, begin, begin + task.ways[k].duration, k))
         return tuple(found)
 
 
 def rules(plan: Schedule) -> dict[str, list[int]]:
     """Sequences of the orders by dispatching rule."""
-    work = {o.name: sum(min(m.duration for m in t.modes) for t in o.tasks) for o in plan.orders}
+    work = {o.name: sum(min(m.duration for m in t.ways) for t in o.tasks) for o in plan.orders}
     due = {o.name: o.due if o.due is not None else o.deadline if o.deadline is not None else plan.end_of_time for o in plan.orders}
     keys = {
         "first come, first served": lambda o: (o.release, due[o.name]),

@@ -99,7 +99,7 @@ class Model:
 
     def literal(self, task: str, unit: str) -> Any:
         """Presence of a task on a unit; None where it cannot be there."""
-        modes = self.plan.tasks[task].modes
+        modes = self.plan.tasks[task].ways
         own = [k for k, mode in enumerate(modes) if mode.unit == unit]
         if not own:
             return None
@@ -119,7 +119,7 @@ class Model:
 
     def plan_is_plain_shop(self) -> bool:
         """True where every unit takes its own tasks only: CP-SAT's own propagation finds these bounds itself."""
-        return all(len(t.modes) == 1 for t in self.plan.tasks.values())
+        return all(len(t.ways) == 1 for t in self.plan.tasks.values())
 
     def hint(self, placed: Sequence[Placed]) -> None:
         """Start the search at a plan."""

@@ -53,8 +53,8 @@ def add_modes(model: Any) -> None:
     plan, m, goal = model.plan, model.m, model.plan.aims
     for name, task in plan.tasks.items():
         lits = model.chosen[name]
-        priced = plan.prices and goal.energy and any(mode.power for mode in task.modes)
-        for lit, mode in zip(lits, task.modes, strict=True):
+        priced = plan.prices and goal.energy and any(mode.power for mode in task.ways)
+        for lit, mode in zip(lits, task.ways, strict=True):
             if mode.cost and goal.modes and lit is not None:
                 model.term(goal.modes * mode.cost, lit, 1)
         if not priced:
@@ -62,7 +62,7 @@ def add_modes(model: Any) -> None:
         early, late = (model.ticks(t) for t in model.windows[name])
         at: dict[int, list[Any]] = {}
         model.largest += 1  # one of the starts is chosen
-        for lit, mode in zip(lits, task.modes, strict=True):
+        for lit, mode in zip(lits, task.ways, strict=True):
             own = []
             for t in range(early, late - model.ticks(mode.duration) + 1):
                 x = m.new_bool_var("")

@@ -14,7 +14,7 @@ POWER = 1000  # the power limit counts in thousandths of the power unit
 def add_task(model: Any, name: str, fixed: Placed | None) -> None:
     """Start, end, and an interval for each mode."""
     m, plan = model.m, model.plan
-    modes = plan.tasks[name].modes
+    modes = plan.tasks[name].ways
     early, late = (model.ticks(t) for t in model.windows[name])
     durations = [model.ticks(mode.duration) for mode in modes]
     if fixed is not None:
@@ -95,12 +95,12 @@ def add_campaigns(model: Any) -> set[str]:
         if not model.on(f"campaign {campaign.name}"):
             continue
         names = list(campaign.tasks)
-        units = [u.name for u in plan.units if all(any(mode.unit == u.name for mode in plan.tasks[n].modes) for n in names)]
+        units = [u.name for u in plan.units if all(any(mode.unit == u.name for mode in plan.tasks[n].ways) for n in names)]
         lits = {u: m.new_bool_var("") for u in units}
         m.add_exactly_one(lits.values())
         for name in names:
             grouped.add(name)
-            for k, mode in enumerate(plan.tasks[name].modes):
+            for k, mode in enumerate(plan.tasks[name].ways):
                 own = model.chosen[name][k]
                 if mode.unit not in lits:
                     m.add(own == 0)
@@ -110,7 +110,7 @@ def add_campaigns(model: Any) -> set[str]:
             m.add(model.start[b] == model.end[a])
         setup = model.ticks(campaign.setup)
         for unit, lit in lits.items():
-            length = sum(next(model.ticks(mode.duration) for mode in plan.tasks[n].modes if mode.unit == unit) for n in names)
+            length = sum(next(model.ticks(mode.duration) for mode in plan.tasks[n].ways if mode.unit == unit) for n in names)
             block = m.new_optional_fixed_size_interval_var(model.start[names[0]], length + setup, lit, "")
             model.blocks.setdefault(unit, []).append(block)
     return grouped
@@ -158,7 +158,7 @@ def add_shared(model: Any) -> None:
         intervals, sizes = [], []
         for entries in model.intervals.values():
             for name, k, interval in entries:
-                number = plan.tasks[name].modes[k].crews.get(crew.name, 0)
+                number = plan.tasks[name].ways[k].crews.get(crew.name, 0)
                 if number:
                     intervals.append(interval)
                     sizes.append(number)
@@ -182,7 +182,7 @@ def add_shared(model: Any) -> None:
 def add_power_limit(model: Any) -> None:
     """Running tasks together draw no more than the limit."""
     m, plan = model.m, model.plan
-    entries = [(i, plan.tasks[n].modes[k].power) for rows in model.intervals.values() for n, k, i in rows if plan.tasks[n].modes[k].power]
+    entries = [(i, plan.tasks[n].ways[k].power) for rows in model.intervals.values() for n, k, i in rows if plan.tasks[n].ways[k].power]
     if not entries:
         return
     limit = plan.power_limit
@@ -211,11 +211,11 @@ def read(model: Any, solver: Any) -> list[Placed]:
             waiting.append((start, name))
             continue
         k = next(k for k, lit in enumerate(lits) if isinstance(lit, int) or solver.value(lit))
-        mode = task.modes[k]
+        mode = task.ways[k]
         placed.append(Placed(name, mode.unit, start * step, start * step + mode.duration, k))
     free: dict[str, float] = {}
     for start, name in sorted(waiting, key=lambda e: e[0]):
-        modes = plan.tasks[name].modes
+        modes = plan.tasks[name].ways
         k = next(k for k, mode in enumerate(modes) if free.get(mode.unit, 0.0) <= start * step + 1e-9)
         free[modes[k].unit] = start * step + modes[k].duration
         placed.append(Placed(name, modes[k].unit, start * step, start * step + modes[k].duration, k))

@@ -16,7 +16,7 @@ def pools(plan: Schedule) -> dict[str, tuple[str, ...]]:
     plain -= {n for k in plan.all_links for pair in k.transfer for n in pair}
     seen: dict[str, list[tuple[str, tuple[object, ...]]]] = {u.name: [] for u in plan.units}
     for name, task in plan.tasks.items():
-        for mode in task.modes:
+        for mode in task.ways:
             seen[mode.unit].append((name, (mode.duration, mode.power, mode.cost, tuple(sorted(mode.crews.items())))))
     groups = defaultdict(list)
     for unit, modes in seen.items():
@@ -28,7 +28,7 @@ def pools(plan: Schedule) -> dict[str, tuple[str, ...]]:
 
 def windows(plan: Schedule, skip: frozenset[str] = frozenset()) -> dict[str, tuple[float, float]]:
     """Earliest start and latest end of every task, by release, deadline, horizon and links."""
-    least = {n: min((m.duration for m in t.modes), default=0) for n, t in plan.tasks.items()}
+    least = {n: min((m.duration for m in t.ways), default=0) for n, t in plan.tasks.items()}
     early = {n: max(plan.now, o.release if f"release {o.name}" not in skip else 0.0) for n, o in plan.order_of.items()}
     late = {n: min(plan.end_of_time, o.deadline if o.deadline is not None and f"deadline {o.name}" not in skip else math.inf)
             for n, o in plan.order_of.items()}
@@ -51,7 +51,7 @@ def windows(plan: Schedule, skip: frozenset[str] = frozenset()) -> dict[str, tup
 
 def tails(plan: Schedule) -> dict[str, float]:
     """Time from the end of each task to the end of the plan at least."""
-    least = {n: min((m.duration for m in t.modes), default=0) for n, t in plan.tasks.items()}
+    least = {n: min((m.duration for m in t.ways), default=0) for n, t in plan.tasks.items()}
     tail = dict.fromkeys(plan.tasks, 0.0)
     for _ in range(len(plan.tasks)):
         changed = False
@@ -69,11 +69,11 @@ def makespan(plan: Schedule, spans: dict[str, tuple[float, float]]) -> float:
     m machines start no earlier than the m smallest heads, end no later than the m smallest tails before the end, and carry out all work between.
     """
     tail = tails(plan)
-    least = {n: min(m.duration for m in t.modes) for n, t in plan.tasks.items()}
+    least = {n: min(m.duration for m in t.ways) for n, t in plan.tasks.items()}
     best = max((spans[n][0] + least[n] + tail[n] for n in plan.tasks), default=0.0)
     groups: dict[frozenset[str], list[str]] = defaultdict(list)
     for name, task in plan.tasks.items():
-        groups[frozenset(m.unit for m in task.modes)].append(name)
+        groups[frozenset(m.unit for m in task.ways)].append(name)
     for units in list(groups):
         inside = [n for own, names in groups.items() if own <= units for n in names]
         best = max(best, _capacity([(spans[n][0], least[n], tail[n]) for n in inside], len(units)))

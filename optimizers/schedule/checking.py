@@ -74,9 +74,9 @@ def _grid(plan: Schedule, what: str, times: Sequence[float]) -> Iterator[str]:
 def _tasks(plan: Schedule) -> Iterator[str]:
     crews = {c.name: c for c in plan.crews}
     for name, task in plan.tasks.items():
-        if not task.modes:
+        if not task.ways:
             yield f"No unit can carry out '{name}': it has no modes. Expected at least one unit with a duration."
-        for mode in task.modes:
+        for mode in task.ways:
             if mode.unit not in plan.unit_of:
                 yield str(errors.unknown("unit", mode.unit, f"the task '{name}'", plan.unit_of))
             yield from _grid(plan, f"'{name}' on '{mode.unit}'", (mode.duration,))
@@ -85,7 +85,7 @@ def _tasks(plan: Schedule) -> Iterator[str]:
                     yield str(errors.unknown("crew", crew, f"the task '{name}'", crews))
                 elif number > crews[crew].size:
                     yield f"'{name}' on '{mode.unit}' needs {number} of '{crew}'. There are {crews[crew].size}."
-        horizon, open_modes = plan.end_of_time, [m for m in task.modes if m.unit in plan.unit_of]
+        horizon, open_modes = plan.end_of_time, [m for m in task.ways if m.unit in plan.unit_of]
         if open_modes and not any(_fits(plan, m, horizon) for m in open_modes):
             longest = min(m.duration for m in open_modes)
             yield (f"No unit can carry out '{name}': it takes {longest:g} {plan.time_unit} at least, and none of "
@@ -162,7 +162,7 @@ def _campaigns(plan: Schedule) -> Iterator[str]:
             if task in owner:
                 yield f"The task '{task}' belongs to the campaigns '{owner[task]}' and '{campaign.name}'. Expected one."
             owner[task] = campaign.name
-            own = {m.unit for m in plan.tasks[task].modes}
+            own = {m.unit for m in plan.tasks[task].ways}
             units = own if units is None else units & own
         if not units:
             yield f"No unit can carry out all tasks of the campaign '{campaign.name}'. Expected at least one unit that every task has a mode for."

@@ -167,7 +167,7 @@ class Schedule:
             return self.horizon
         latest = max([self.now, *(o.release for o in self.orders), *(w.end for u in self.units for w in u.closed),
                       *(p.end for p in self.fixed)])
-        work = sum(max((m.duration for m in t.modes), default=0) for t in self.tasks.values())
+        work = sum(max((m.duration for m in t.ways), default=0) for t in self.tasks.values())
         change = sum(max(u.changeover.times.values(), default=0) for u in self.units if u.changeover) * max(1, len(self.tasks))
         waits = sum(max([k.min_wait, *k.transfer.values()]) for k in self.all_links) + sum(c.setup for c in self.campaigns)
         closed = sum(w.length for u in self.units for w in u.closed)

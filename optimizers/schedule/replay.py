@@ -82,7 +82,7 @@ def _presence(plan: Schedule, rows: Sequence[Placed]) -> Iterator[str]:
         if task is None:
             yield f"'{p.task}' is not a task of the plan."
             continue
-        if not any(m.unit == p.unit and abs(m.duration - (p.end - p.start)) <= SLACK * plan.step for m in task.modes):
+        if not any(m.unit == p.unit and abs(m.duration - (p.end - p.start)) <= SLACK * plan.step for m in task.ways):
             yield f"'{p.task}' takes {p.end - p.start:g} {plan.time_unit} on '{p.unit}', which is none of its modes."
     for name in plan.tasks:
         if count[name] != 1:
@@ -145,7 +145,7 @@ def steps_of(spans: Sequence[tuple[float, float, float]]) -> list[tuple[float, f
 
 
 def _shared(plan: Schedule, rows: Sequence[Placed], at: Mapping[str, Placed], eps: float) -> Iterator[str]:
-    mode = {p.task: next((m for m in plan.tasks[p.task].modes if m.unit == p.unit and abs(m.duration - (p.end - p.start)) <= eps), None)
+    mode = {p.task: next((m for m in plan.tasks[p.task].ways if m.unit == p.unit and abs(m.duration - (p.end - p.start)) <= eps), None)
             for p in rows}
     for crew in plan.crews:
         spans = [(p.start, p.end, float(m.crews.get(crew.name, 0))) for p in rows if (m := mode[p.task])]
@@ -185,7 +185,7 @@ def costs_of(plan: Schedule, rows: Sequence[Placed]) -> tuple[dict[str, float], 
     at = {p.task: p for p in rows}
     ends = {o.name: max(at[f"{o.name}/{t.name}"].end for t in o.tasks) for o in plan.orders}
     late = {o.name: max(0.0, ends[o.name] - o.due) if o.due is not None else 0.0 for o in plan.orders}
-    modes = [next((m for m in plan.tasks[p.task].modes if m.unit == p.unit and abs(m.duration - (p.end - p.start)) <= SLACK * plan.step), None)
+    modes = [next((m for m in plan.tasks[p.task].ways if m.unit == p.unit and abs(m.duration - (p.end - p.start)) <= SLACK * plan.step), None)
              for p in rows]
     earlier = {p.task: p for p in plan.previous}
     costs = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 
 from optimizers.schedule.plant import Window
@@ -54,7 +55,7 @@ class Task:
 
     Examples
     --------
-    >>> Task("cast", {"CC 1": 60, "CC 2": 65}).modes[1].duration
+    >>> Task("cast", {"CC 1": 60, "CC 2": 65}).ways[1].duration
     65
     """
 
@@ -63,14 +64,17 @@ class Task:
     family: str = ""
 
     def __post_init__(self) -> None:
-        if isinstance(self.modes, Mapping):
-            object.__setattr__(self, "modes", tuple(Mode(u, d) for u, d in self.modes.items()))
-        else:
-            object.__setattr__(self, "modes", tuple(self.modes))
-        for mode in self.modes:
+        for mode in self.ways:
             if not (isinstance(mode, Mode) and mode.duration >= 0):
                 got = f"{mode.duration:g}" if isinstance(mode, Mode) else repr(mode)
                 raise errors.SpecError(f"A mode of the task '{self.name}' has the duration {got}. Expected 0 or more.")
+
+    @functools.cached_property
+    def ways(self) -> tuple[Mode, ...]:
+        """The modes, also where they were given as a mapping."""
+        if isinstance(self.modes, Mapping):
+            return tuple(Mode(unit, duration) for unit, duration in self.modes.items())
+        return tuple(self.modes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -247,7 +251,7 @@ class Placed:
     start, end
         When, in the time unit of the plan.
     mode
-        Position of the mode in `Task.modes`.
+        Position of the mode among those of the task.
 
     Examples
     --------
