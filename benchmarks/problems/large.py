@@ -14,7 +14,8 @@ from optimizers.schedule import Changeover, Goal, Mode, Order, Task, Unit, Windo
 def read(data: str) -> dict[str, object]:
     """What the frozen script prints; it stands beside the data folder."""
     script = Path(data).parent / "problems" / "plan300.py"
-    found: dict[str, object] = json.loads(subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True).stdout)
+    found: dict[str, object] = json.loads(subprocess.run([sys.executable, str(script)], capture_output=True, text=True,
+                                                         check=True).stdout)
     return found
 
 
@@ -31,6 +32,8 @@ def plan(d: dict) -> optimizers.Schedule:  # type: ignore[type-arg]
         tasks = [Task(f"{s}", [Mode(u["name"], t, power=u["power_MW"]) for u, t in zip(stages[s], row, strict=True)])
                  for s, row in enumerate(o["durations"])]
         links = chain([t.name for t in tasks], max_wait=d["max_wait_periods"])
-        orders.append(Order(o["name"], tasks, links, release=o["release"], due=o["due"], weight=o["weight"], family=str(o["family"])))
-    return optimizers.Schedule(units, orders, goal=Goal(tardiness=1.0), horizon=d["periods"], time_unit="15 min", hours=d["period_h"],
+        orders.append(Order(o["name"], tasks, links, release=o["release"], due=o["due"], weight=o["weight"],
+                            family=str(o["family"])))
+    return optimizers.Schedule(units, orders, goal=Goal(tardiness=1.0), horizon=d["periods"], time_unit="15 min",
+                               hours=d["period_h"],
                                prices=d["price_EUR_per_MWh"], power_limit=d["site_limit_MW"], currency="EUR")

@@ -85,7 +85,9 @@ def flexible_flow_shop() -> optimizers.Schedule:
 
 
 def flexible_job_shop(text: str) -> optimizers.Schedule:
-    """A flexible job shop in the format of the FJSP collections: number of machines of each operation, then machine and duration."""
+    """A flexible job shop in the format of the FJSP collections: number of machines of each operation, then machine and
+    duration.
+    """
     lines = [line.split() for line in text.splitlines() if line.strip()]
     count = int(lines[0][0])
     orders = []

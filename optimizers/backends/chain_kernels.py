@@ -1,7 +1,9 @@
-"""Orders as chains of stages on units: the best place of one order among the others, exactly; removal, search by many of both; a bound.
+"""Orders as chains of stages on units: the best place of one order among the others, exactly; removal, search by many of both;
+a bound.
 
-In the engine's subset of Python (`twin/engine`). Times are whole steps. The best place of an order is a shortest path over (stage, end):
-every start that its unit's neighbors, changeovers, closed windows and the power limit allow, joined by the least cost over the allowed waits.
+In the engine's subset of Python (`twin/engine`). Times are whole steps. The best place of an order is a shortest path over
+(stage, end): every start that its unit's neighbors, changeovers, closed windows and the power limit allow, joined by the least
+cost over the allowed waits.
 """
 
 from __future__ import annotations
@@ -144,7 +146,9 @@ def try_gap(c: Chains, order: int, stage: int, k: int, first: int, last: int, ch
 
 
 def best_place(c: Chains, order: int, alone: int) -> float:
-    """Least cost of an order among those that are placed (alone: on empty units); `start` and `mode` of its rows are set, -1 without a place."""
+    """Least cost of an order among those that are placed (alone: on empty units); `start` and `mode` of its rows are set, -1
+    without a place.
+    """
     steps = c.size[STEPS]
     families = c.size[FAMILIES]
     for stage in range(c.stages[order]):
@@ -369,7 +373,9 @@ def search(c: Chains) -> int:
 
 
 def relax(c: Chains) -> int:
-    """Every order at its best place alone under the multipliers; the sum of the costs, and the steps of each unit that they take."""
+    """Every order at its best place alone under the multipliers; the sum of the costs, and the steps of each unit that they
+    take.
+    """
     value = 0.0
     for unit in range(c.size[UNITS]):
         use = c.use[unit]

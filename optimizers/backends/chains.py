@@ -1,6 +1,8 @@
-"""Large plans: orders as chains on units. A first plan at once, search by exact reinsertion of a few orders, and a Lagrangian bound.
+"""Large plans: orders as chains on units. A first plan at once, search by exact reinsertion of a few orders, and a Lagrangian
+bound.
 
-Bound: units may carry out several tasks at once and the power limit may be passed, both at a price (multipliers); changeovers are free.
+Bound: units may carry out several tasks at once and the power limit may be passed, both at a price (multipliers); changeovers
+are free.
 Each order then has its best place alone, a shortest path; the sum of these costs less the priced capacity is below every plan.
 """
 
@@ -8,13 +10,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from optimizers.backends import chain_kernels as kernels
 from optimizers.schedule.answer import Answer
 from optimizers.schedule.problem import Schedule
-from optimizers.schedule.work import Placed
+from optimizers.schedule.work import Order, Placed
 from twin import errors
 from twin.status import Status
 
@@ -25,16 +27,17 @@ def unfit(plan: Schedule) -> str:
     """Why a plan is not made of chains; empty where it is."""
     goal = plan.aims
     inner = {(f"{o.name}/{k.before}", f"{o.name}/{k.after}") for o in plan.orders for k in o.links or ()}
-    chained = {(f"{o.name}/{a.name}", f"{o.name}/{b.name}") for o in plan.orders for a, b in zip(o.tasks[:-1], o.tasks[1:], strict=True)}
+    chained = {(f"{o.name}/{a.name}", f"{o.name}/{b.name}") for o in plan.orders for a,
+               b in zip(o.tasks[:-1], o.tasks[1:], strict=True)}
     reasons = {
         "links that make no chain": inner != chained, "links between orders": bool(plan.links), "campaigns": bool(plan.campaigns),
         "crews": bool(plan.crews), "buffers": bool(plan.buffers), "transfer times": any(k.transfer for k in plan.all_links),
-        "a goal besides tardiness, energy, changeovers and modes": bool(goal.makespan or goal.earliness or goal.waiting or goal.flow),
+        "a goal besides tardiness, energy, changeovers and modes": bool(goal.makespan or goal.earliness or goal.waiting
+                                                                        or goal.flow),
         "fixed tasks": bool(plan.fixed), "a price for changes": bool(plan.change_cost),
         "power states": any(u.states for u in plan.units),
         "first changeovers": any(u.changeover and u.changeover.initial for u in plan.units),
-        "an order that comes back to a unit": any(
-            len(o.tasks) != len({m.unit for t in o.tasks for m in t.ways} and o.tasks) or _returns(o) for o in plan.orders),
+        "an order that comes back to a unit": any(_returns(o) for o in plan.orders),
     }
     return ", ".join(name for name, there in reasons.items() if there)
 
@@ -55,7 +58,7 @@ class Chains:
     def __init__(self, plan: Schedule, asap: bool = False) -> None:
         import numpy as np
 
-        self.plan = plan
+        self.plan, self.rounds = plan, 0
         names = [u.name for u in plan.units]
         families = sorted({plan.family(n) for n in plan.tasks})
         steps = int(plan.end_of_time / plan.step + 1e-9)
@@ -83,9 +86,11 @@ class Chains:
             "setup_cost": np.zeros((units * len(families), len(families))),
             "line": np.zeros((units, rows + 1), whole), "held": np.zeros(units, whole), "start": np.full(rows, -1, whole),
             "mode": np.full(rows, -1, whole), "load": np.zeros(steps), "cost": np.zeros((stages, steps + 1)),
-            "by": np.zeros((stages, steps + 1), whole), "ready": np.zeros(steps + 1), "source": np.zeros((stages, steps + 1), whole),
+            "by": np.zeros((stages, steps + 1), whole), "ready": np.zeros(steps + 1),
+            "source": np.zeros((stages, steps + 1), whole),
             "queue": np.zeros(steps + 2, whole), "old_start": np.zeros(rows, whole), "old_mode": np.zeros(rows, whole),
-            "best_start": np.full(rows, -1, whole), "best_mode": np.full(rows, -1, whole), "chosen": np.arange(orders, dtype=whole),
+            "best_start": np.full(rows, -1, whole), "best_mode": np.full(rows, -1, whole),
+            "chosen": np.arange(orders, dtype=whole),
             "use": np.zeros((units, steps)), "tune": np.array([1, ROUNDS, 4, 0, 0], whole), "heat": np.full(4, 1e18),
         }
         if plan.prices and goal.energy and not asap:
@@ -101,7 +106,8 @@ class Chains:
                 for f, before in enumerate(families):
                     for g, after in enumerate(families):
                         a["setup"][u * len(families) + f, g] = ticks(unit.changeover.time(before, after))
-                        a["setup_cost"][u * len(families) + f, g] = 0.0 if asap else goal.changeover * unit.changeover.cost(before, after)
+                        a["setup_cost"][u * len(families) + f,
+                                        g] = 0.0 if asap else goal.changeover * unit.changeover.cost(before, after)
         if asap:
             a["due"][:], a["weight"][:] = 0, 1.0
         for i, o in enumerate(plan.orders):
@@ -179,8 +185,9 @@ class Chains:
 def rules(plan: Schedule) -> dict[str, list[int]]:
     """Sequences of the orders by dispatching rule."""
     work = {o.name: sum(min(m.duration for m in t.ways) for t in o.tasks) for o in plan.orders}
-    due = {o.name: o.due if o.due is not None else o.deadline if o.deadline is not None else plan.end_of_time for o in plan.orders}
-    keys = {
+    due = {o.name: o.due if o.due is not None else o.deadline if o.deadline is not None else plan.end_of_time
+           for o in plan.orders}
+    keys: dict[str, Callable[[Order], object]] = {
         "first come, first served": lambda o: (o.release, due[o.name]),
         "earliest due date": lambda o: (due[o.name], o.release),
         "least slack": lambda o: due[o.name] - o.release - work[o.name],
@@ -189,7 +196,8 @@ def rules(plan: Schedule) -> dict[str, list[int]]:
         "weighted shortest work": lambda o: work[o.name] / max(o.weight, 1e-9),
         "weighted due date": lambda o: (due[o.name] - work[o.name]) / max(o.weight, 1e-9),
     }
-    return {name: sorted(range(len(plan.orders)), key=lambda i, k=key: k(plan.orders[i])) for name, key in keys.items()}  # type: ignore[misc]
+    ranks: dict[str, Any] = {name: [key(o) for o in plan.orders] for name, key in keys.items()}
+    return {name: sorted(range(len(plan.orders)), key=rank.__getitem__) for name, rank in ranks.items()}
 
 
 def dispatch(plan: Schedule) -> dict[str, tuple[Placed, ...]]:
@@ -211,11 +219,13 @@ def improve(chains: Chains, until: float, most: int, warm: float, stop: threadin
         left = (until - time.perf_counter()) / max(until - began, 1e-9)
         a["heat"][kernels.WARM] = a["heat"][kernels.COLD] = warm * left * left
         chains.run("search")
-        chains.rounds = getattr(chains, "rounds", 0) + ROUNDS
+        chains.rounds += ROUNDS
 
 
 def bound(plan: Schedule, upper: float, until: float, stop: threading.Event) -> tuple[float, int]:
-    """The best Lagrangian bound by a time, and how many multipliers were tried: subgradient steps that shrink when nothing is gained."""
+    """The best Lagrangian bound by a time, and how many multipliers were tried: subgradient steps that shrink when nothing is
+    gained.
+    """
     import numpy as np
 
     chains = Chains(plan)
@@ -291,7 +301,8 @@ def run(plan: Schedule, *, start: Sequence[Placed] = (), max_seconds: float | No
         if upper is None or value < upper:
             upper, rows = value, candidate
     if rows is None or upper is None:
-        raise errors.ConvergenceError("No rule found a plan in which every order has a place. Use search='exact'.", status=Status.NOT_CONVERGED)
+        raise errors.ConvergenceError("No rule found a plan in which every order has a place. Use search='exact'.",
+                                      status=Status.NOT_CONVERGED)
     first_seconds = time.perf_counter() - began
     stop = threading.Event()
     searchers = [chains, *(Chains(plan) for _ in range(max(0, workers - 1)))]
@@ -317,5 +328,7 @@ def run(plan: Schedule, *, start: Sequence[Placed] = (), max_seconds: float | No
     threads.wait_for([lambda k=k, c=c: job(k, c) for k, c in enumerate(searchers)], halt)  # type: ignore[misc]
     best = min(searchers, key=lambda c: float(c.a["heat"][kernels.BEST]))
     value, (lower, tried) = float(best.a["heat"][kernels.BEST]), result[0] if result else (None, 0)
-    stats = {"first_plan_s": first_seconds, "first_plan": upper, "multipliers": tried, "workers": workers, "reinsertions": sum(c.rounds for c in searchers)}
-    return Answer(Status.FEASIBLE, best.placed(best.a["best_start"], best.a["best_mode"]), value, lower, "exact reinsertion", stats)
+    stats = {"first_plan_s": first_seconds, "first_plan": upper, "multipliers": tried, "workers": workers,
+             "reinsertions": sum(c.rounds for c in searchers)}
+    return Answer(Status.FEASIBLE, best.placed(best.a["best_start"], best.a["best_mode"]), value, lower, "exact reinsertion",
+                  stats)

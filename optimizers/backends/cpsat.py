@@ -1,8 +1,8 @@
 """A Schedule as a CP-SAT model: intervals on units, links, changeovers, calendars, crews, buffers, energy.
 
-A task with one mode is one interval. Units that are alike for every task that may use them are one pool (a cumulative constraint), and
-get their tasks by first fit afterwards, which always succeeds for intervals. Redundant bounds that a cumulative constraint leaves
-out (capacity of a pool with heads and tails) are added as constraints on the makespan.
+A task with one mode is one interval. Units that are alike for every task that may use them are one pool (a cumulative
+constraint), and get their tasks by first fit afterwards, which always succeeds for intervals. Redundant bounds that a
+cumulative constraint leaves out (capacity of a pool with heads and tails) are added as constraints on the makespan.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ class Model:
         for name in plan.tasks:
             cpsat_units.add_task(self, name, fixed.get(name))
             done.add(name)
-            for link in before.pop(name, ()):  # right behind the task: the order of constraints is a habit that searches are tuned for
+            # right behind the task: the order of constraints is a habit that searches are tuned for
+            for link in before.pop(name, ()):
                 if link.before in done:
                     self.add_link(link)
                 else:
@@ -142,7 +143,8 @@ def load() -> Any:
     return cp_model
 
 
-def run(plan: Schedule, *, start: Sequence[Placed] = (), max_seconds: float | None = None, seed: int = 0, workers: int = 8, gap: float = 0.0,
+def run(plan: Schedule, *, start: Sequence[Placed] = (), max_seconds: float | None = None, seed: int = 0, workers: int = 8,
+        gap: float = 0.0,
         log: Callable[[str], None] | None = None, skip: frozenset[str] = frozenset()) -> Answer:
     """Solve a plan with CP-SAT."""
     cp_model = load()
@@ -173,5 +175,7 @@ def run(plan: Schedule, *, start: Sequence[Placed] = (), max_seconds: float | No
     bound = None
     if code != cp_model.INFEASIBLE and math.isfinite(solver.best_objective_bound) and model.terms:
         bound = (solver.best_objective_bound - cpsat_costs.rounding(model)) / scale
-    stats = {"build_s": built, "solve_s": solved, "workers": workers, "branches": solver.num_branches, "conflicts": solver.num_conflicts}
-    return Answer(status, tuple(placed), solver.objective_value / scale if found and model.terms else None, bound, "CP-SAT", stats)
+    stats = {"build_s": built, "solve_s": solved, "workers": workers, "branches": solver.num_branches,
+             "conflicts": solver.num_conflicts}
+    return Answer(status, tuple(placed), solver.objective_value / scale if found and model.terms else None, bound, "CP-SAT",
+                  stats)

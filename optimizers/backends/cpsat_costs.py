@@ -32,7 +32,8 @@ def add_goal(model: Any) -> None:
             model.term(goal.earliness * order.weight * step, early, model.horizon)
     if goal.waiting:
         for link in plan.all_links:
-            model.term(goal.waiting * step, model.start[link.after] - model.end[link.before] - model.ticks(link.min_wait), model.horizon)
+            model.term(goal.waiting * step, model.start[link.after] - model.end[link.before] - model.ticks(link.min_wait),
+                       model.horizon)
     add_modes(model)
     add_changes(model)
     if model.terms:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -87,7 +88,9 @@ def add_units(model: Any) -> None:
 
 
 def add_campaigns(model: Any) -> set[str]:
-    """The tasks of a campaign follow each other on one unit; the unit sees one block. Tasks of campaigns, which need no interval of their own."""
+    """The tasks of a campaign follow each other on one unit; the unit sees one block. Tasks of campaigns, which need no
+    interval of their own.
+    """
     m, plan = model.m, model.plan
     model.blocks = {}
     grouped: set[str] = set()
@@ -106,7 +109,7 @@ def add_campaigns(model: Any) -> set[str]:
                     m.add(own == 0)
                 else:
                     m.add(own == lits[mode.unit])
-        for a, b in zip(names[:-1], names[1:], strict=True):
+        for a, b in itertools.pairwise(names):
             m.add(model.start[b] == model.end[a])
         setup = model.ticks(campaign.setup)
         for unit, lit in lits.items():
@@ -182,7 +185,8 @@ def add_shared(model: Any) -> None:
 def add_power_limit(model: Any) -> None:
     """Running tasks together draw no more than the limit."""
     m, plan = model.m, model.plan
-    entries = [(i, plan.tasks[n].ways[k].power) for rows in model.intervals.values() for n, k, i in rows if plan.tasks[n].ways[k].power]
+    entries = [(i, plan.tasks[n].ways[k].power) for rows in model.intervals.values() for n, k, i in rows
+               if plan.tasks[n].ways[k].power]
     if not entries:
         return
     limit = plan.power_limit

@@ -9,6 +9,7 @@ _PUBLIC = {
     **dict.fromkeys(("Buffer", "Changeover", "Crew", "PowerStates", "Unit", "Window", "shifts"), "optimizers.schedule.plant"),
     **dict.fromkeys(("Campaign", "Link", "Mode", "Order", "Placed", "Recipe", "Task", "chain"), "optimizers.schedule.work"),
     **dict.fromkeys(("Goal",), "optimizers.schedule.problem"),
+    **dict.fromkeys(("Batch", "Fit", "Material", "Network", "Process", "Utility"), "optimizers.schedule.network"),
     **dict.fromkeys(("Replay", "replay"), "optimizers.schedule.replay"),
 }
 

@@ -9,7 +9,9 @@ from optimizers.schedule.problem import Schedule
 
 
 def pools(plan: Schedule) -> dict[str, tuple[str, ...]]:
-    """Groups of units that every task treats alike and that have no calendar, changeover, campaign or link of their own, by first name."""
+    """Groups of units that every task treats alike and that have no calendar, changeover, campaign or link of their own, by
+    first name.
+    """
     if plan.prices or plan.power_limit is not None or plan.fixed or plan.previous or plan.campaigns:
         return {}
     plain = {u.name for u in plan.units if not u.closed and u.changeover is None and u.states is None}
@@ -66,7 +68,8 @@ def tails(plan: Schedule) -> dict[str, float]:
 
 def makespan(plan: Schedule, spans: dict[str, tuple[float, float]]) -> float:
     """A bound of the makespan: for every group of units and every set of tasks with a head and a tail of at least so much,
-    m machines start no earlier than the m smallest heads, end no later than the m smallest tails before the end, and carry out all work between.
+    m machines start no earlier than the m smallest heads, end no later than the m smallest tails before the end, and carry out
+    all work between.
     """
     tail = tails(plan)
     least = {n: min(m.duration for m in t.ways) for n, t in plan.tasks.items()}

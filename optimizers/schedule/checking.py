@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,23 +52,26 @@ def _twice(kind: str, names: Sequence[str]) -> Iterator[str]:
 def _units(plan: Schedule) -> Iterator[str]:
     for unit in plan.units:
         spans = sorted(unit.closed, key=lambda w: w.start)
-        for a, b in zip(spans[:-1], spans[1:], strict=True):
+        for a, b in itertools.pairwise(spans):
             if b.start < a.end:
-                yield (f"The calendar of '{unit.name}' is closed twice from {b.start:g} to {min(a.end, b.end):g} {plan.time_unit}: {a} and {b} "
+                yield (f"The calendar of '{unit.name}' is closed twice from {b.start:g} to {min(a.end, b.end):g} "
+                       f"{plan.time_unit}: {a} and {b} "
                        "overlap. Join them or move one.")
         for window in spans:
             yield from _grid(plan, f"The window {window} of '{unit.name}'", (window.start, window.end))
         if unit.changeover:
             for pair, time in unit.changeover.times.items():
                 if time < 0:
-                    yield f"The changeover {pair[0]} -> {pair[1]} of '{unit.name}' takes {time:g} {plan.time_unit}. Expected 0 or more."
+                    yield (f"The changeover {pair[0]} -> {pair[1]} of '{unit.name}' takes {time:g} {plan.time_unit}. Expected "
+                           "0 or more.")
                 yield from _grid(plan, f"The changeover {pair[0]} -> {pair[1]} of '{unit.name}'", (time,))
 
 
 def _grid(plan: Schedule, what: str, times: Sequence[float]) -> Iterator[str]:
     for time in times:
         if abs(time / plan.step - round(time / plan.step)) > 1e-6:
-            yield (f"{what} has the time {time:g} {plan.time_unit}. Expected a whole multiple of the step, {plan.step:g} {plan.time_unit}. "
+            yield (f"{what} has the time {time:g} {plan.time_unit}. Expected a whole multiple of the step, {plan.step:g} "
+                   f"{plan.time_unit}. "
                    "Round it, or make the step smaller.")
 
 
@@ -89,7 +93,8 @@ def _tasks(plan: Schedule) -> Iterator[str]:
         if open_modes and not any(_fits(plan, m, horizon) for m in open_modes):
             longest = min(m.duration for m in open_modes)
             yield (f"No unit can carry out '{name}': it takes {longest:g} {plan.time_unit} at least, and none of "
-                   f"{', '.join(sorted({m.unit for m in open_modes}))} is open that long between {plan.now:g} and {horizon:g} {plan.time_unit}.")
+                   f"{', '.join(sorted({m.unit for m in open_modes}))} is open that long between {plan.now:g} and "
+                   f"{horizon:g} {plan.time_unit}.")
 
 
 def _fits(plan: Schedule, mode: Any, horizon: float) -> bool:
@@ -107,10 +112,12 @@ def _dates(plan: Schedule) -> Iterator[str]:
         yield from _grid(plan, f"The order '{o.name}'", [d for d in (o.release, o.due, o.deadline) if d is not None])
         for word, date in (("due", o.due), ("deadline", o.deadline)):
             if date is not None and date <= plan.now:
-                yield (f"The {word} date of the order '{o.name}' is {date:g} {plan.time_unit}, which is not after now ({plan.now:g} {plan.time_unit}). "
+                yield (f"The {word} date of the order '{o.name}' is {date:g} {plan.time_unit}, which is not after now "
+                       f"({plan.now:g} {plan.time_unit}). "
                        "Give a later date, or leave the order out.")
             elif date is not None and date <= o.release:
-                yield f"The {word} date of the order '{o.name}' is {date:g} {plan.time_unit}, not after its release at {o.release:g} {plan.time_unit}."
+                yield (f"The {word} date of the order '{o.name}' is {date:g} {plan.time_unit}, not after its release at "
+                       f"{o.release:g} {plan.time_unit}.")
         if o.weight < 0:
             yield f"The weight of the order '{o.name}' is {o.weight:g}. Expected 0 or more."
 
@@ -165,13 +172,15 @@ def _campaigns(plan: Schedule) -> Iterator[str]:
             own = {m.unit for m in plan.tasks[task].ways}
             units = own if units is None else units & own
         if not units:
-            yield f"No unit can carry out all tasks of the campaign '{campaign.name}'. Expected at least one unit that every task has a mode for."
+            yield (f"No unit can carry out all tasks of the campaign '{campaign.name}'. Expected at least one unit that every "
+                   "task has a mode for.")
 
 
 def _prices(plan: Schedule) -> Iterator[str]:
     steps = round(plan.end_of_time / plan.step)
     if plan.prices and len(plan.prices) < steps:
-        yield (f"There are prices for {len(plan.prices)} steps. Expected {steps}, up to the horizon at {plan.end_of_time:g} {plan.time_unit}. "
+        yield (f"There are prices for {len(plan.prices)} steps. Expected {steps}, up to the horizon at {plan.end_of_time:g} "
+               f"{plan.time_unit}. "
                "Give more prices or a shorter horizon.")
     if isinstance(plan.power_limit, Sequence) and len(plan.power_limit) < steps:
         yield f"There are power limits for {len(plan.power_limit)} steps. Expected {steps}, up to the horizon."

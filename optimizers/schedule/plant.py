@@ -1,7 +1,7 @@
 """What a plan uses: units with calendars and changeovers, crews, buffers.
 
-Names follow ISA-88 and ISA-95: a unit carries out one task at a time, a crew is a personnel class, a changeover is what a unit needs
-between two product families.
+Names follow ISA-88 and ISA-95: a unit carries out one task at a time, a crew is a personnel class, a changeover is what a unit
+needs between two product families.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Window:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.start) and math.isfinite(self.end) and self.end > self.start):
-            raise errors.SpecError(f"The window '{self.reason}' goes from {self.start:g} to {self.end:g}. Expected an end after its start.")
+            raise errors.SpecError(f"The window '{self.reason}' goes from {self.start:g} to {self.end:g}. Expected an end "
+                                   "after its start.")
 
     @property
     def length(self) -> float:

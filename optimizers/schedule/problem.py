@@ -90,8 +90,8 @@ class Schedule:
 
     Notes
     -----
-    Options of `optimizers.solve` for a Schedule: `workers` (threads of CP-SAT, 8; fewer than 5 prove far less), `search` ("exact" or
-    "large"; by size without it), `gap` (stop at this relative gap), `log` (called with each line of the solver).
+    Options of `optimizers.solve` for a Schedule: `workers` (threads of CP-SAT, 8; fewer than 5 prove far less), `search`
+    ("exact" or "large"; by size without it), `gap` (stop at this relative gap), `log` (called with each line of the solver).
 
     Examples
     --------
@@ -148,7 +148,8 @@ class Schedule:
     @functools.cached_property
     def all_links(self) -> tuple[Link, ...]:
         """Links of the orders and between orders, by full names."""
-        inner = [dataclasses.replace(k, before=f"{o.name}/{k.before}", after=f"{o.name}/{k.after}") for o in self.orders for k in o.links or ()]
+        inner = [dataclasses.replace(k, before=f"{o.name}/{k.before}", after=f"{o.name}/{k.after}") for o in self.orders
+                 for k in o.links or ()]
         return (*inner, *self.links)
 
     @functools.cached_property

@@ -7,6 +7,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from optimizers.schedule.plant import Unit
 from optimizers.schedule.problem import Schedule
 from optimizers.schedule.work import Placed
 
@@ -39,7 +40,28 @@ class Replay:
 
 
 def replay(plan: Schedule, placed: Sequence[Placed]) -> Replay:
-    """Check every constraint of a plan and add up its costs."""
+    """Check every constraint of a plan and add up its costs, with a code path of its own.
+
+    Parameters
+    ----------
+    plan
+        The statement of the problem.
+    placed
+        Where every task is.
+
+    Returns
+    -------
+    Replay
+        Sentences about everything that the plan breaks, and its costs.
+
+    Examples
+    --------
+    >>> from optimizers import Schedule
+    >>> from optimizers.schedule import Order, Placed, Task, Unit
+    >>> plan = Schedule([Unit("saw")], [Order("A", [Task("cut", {"saw": 3})], release=2)])
+    >>> replay(plan, [Placed("A/cut", "saw", 0, 3)]).violated
+    ("'A/cut' starts at 0, before 2 min.",)
+    """
     rows = sorted(placed, key=lambda p: (p.start, p.end, p.task))
     violated = list(violations(plan, rows))
     costs, late = costs_of(plan, rows) if len({p.task for p in rows} & set(plan.tasks)) == len(plan.tasks) else ({}, {})
@@ -66,7 +88,8 @@ def violations(plan: Schedule, rows: Sequence[Placed]) -> Iterator[str]:
             yield f"'{p.task}' ends at {p.end:g}, after the horizon {plan.end_of_time:g} {plan.time_unit}."
     for f in plan.fixed:
         if f.task in at and (at[f.task].unit != f.unit or abs(at[f.task].start - f.start) > eps):
-            yield f"'{f.task}' was fixed to '{f.unit}' at {f.start:g} and is on '{at[f.task].unit}' at {at[f.task].start:g} {plan.time_unit}."
+            yield (f"'{f.task}' was fixed to '{f.unit}' at {f.start:g} and is on '{at[f.task].unit}' at {at[f.task].start:g} "
+                   f"{plan.time_unit}.")
     for unit in plan.units:
         yield from _unit(plan, unit.name, [p for p in known if p.unit == unit.name], eps)
     yield from _links(plan, at, eps)
@@ -126,12 +149,16 @@ def _campaigns(plan: Schedule, at: Mapping[str, Placed], rows: Sequence[Placed],
             yield f"The campaign '{c.name}' runs on {', '.join(sorted({p.unit for p in own}))}. Expected one unit."
         for a, b in itertools.pairwise(own):
             if abs(b.start - a.end) > eps:
-                yield f"The campaign '{c.name}' breaks between '{a.task}' (to {a.end:g}) and '{b.task}' (from {b.start:g} {plan.time_unit})."
+                yield (f"The campaign '{c.name}' breaks between '{a.task}' (to {a.end:g}) and '{b.task}' (from {b.start:g} "
+                       f"{plan.time_unit}).")
         if own and c.setup:
             inside = {p.task for p in own}
-            for p in rows:
-                if p.unit == own[0].unit and p.task not in inside and own[0].start < p.end and p.start < own[-1].end + c.setup - eps:
-                    yield f"'{p.task}' starts on '{p.unit}' at {p.start:g} {plan.time_unit}, within {c.setup:g} after the campaign '{c.name}'."
+            others = [p for p in rows if p.unit == own[0].unit and p.task not in inside]
+            for p in others:
+                if own[0].start < p.end and p.start < own[-1].end + c.setup - eps:
+                    yield (f"'{p.task}' starts on '{p.unit}' at {p.start:g} {plan.time_unit}, within {c.setup:g} after the "
+                           "campaign "
+                           f"'{c.name}'.")
 
 
 def steps_of(spans: Sequence[tuple[float, float, float]]) -> list[tuple[float, float]]:
@@ -145,7 +172,8 @@ def steps_of(spans: Sequence[tuple[float, float, float]]) -> list[tuple[float, f
 
 
 def _shared(plan: Schedule, rows: Sequence[Placed], at: Mapping[str, Placed], eps: float) -> Iterator[str]:
-    mode = {p.task: next((m for m in plan.tasks[p.task].ways if m.unit == p.unit and abs(m.duration - (p.end - p.start)) <= eps), None)
+    mode = {p.task: next((m for m in plan.tasks[p.task].ways if m.unit == p.unit
+                          and abs(m.duration - (p.end - p.start)) <= eps), None)
             for p in rows}
     for crew in plan.crews:
         spans = [(p.start, p.end, float(m.crews.get(crew.name, 0))) for p in rows if (m := mode[p.task])]
@@ -155,7 +183,8 @@ def _shared(plan: Schedule, rows: Sequence[Placed], at: Mapping[str, Placed], ep
                 yield f"{level - crew.size:g} of the crew '{crew.name}' are missing at {time:g} {plan.time_unit}."
                 break
     for buffer in plan.buffers:
-        waits = [(at[k.before].end, at[k.after].start, 1.0) for k in plan.all_links if k.buffer == buffer.name and k.before in at and k.after in at]
+        waits = [(at[k.before].end, at[k.after].start, 1.0) for k in plan.all_links if k.buffer == buffer.name
+                 and k.before in at and k.after in at]
         for time, level in steps_of(waits):
             if level > buffer.places + SLACK:
                 yield f"{level:g} wait in '{buffer.name}' at {time:g} {plan.time_unit}. Expected {buffer.places} at most."
@@ -165,7 +194,8 @@ def _shared(plan: Schedule, rows: Sequence[Placed], at: Mapping[str, Placed], ep
         for (time, level), following in zip(levels, [*[t for t, _ in levels[1:]], None], strict=True):
             limit = least_limit(plan, time, time if following is None else following)
             if level > limit * (1 + 1e-9) + 1e-9:
-                yield f"The power is {level:g} {plan.power_unit} at {time:g} {plan.time_unit}. Expected {limit:g} {plan.power_unit} at most."
+                yield (f"The power is {level:g} {plan.power_unit} at {time:g} {plan.time_unit}. Expected {limit:g} "
+                       f"{plan.power_unit} at most.")
                 break
 
 
@@ -185,7 +215,8 @@ def costs_of(plan: Schedule, rows: Sequence[Placed]) -> tuple[dict[str, float], 
     at = {p.task: p for p in rows}
     ends = {o.name: max(at[f"{o.name}/{t.name}"].end for t in o.tasks) for o in plan.orders}
     late = {o.name: max(0.0, ends[o.name] - o.due) if o.due is not None else 0.0 for o in plan.orders}
-    modes = [next((m for m in plan.tasks[p.task].ways if m.unit == p.unit and abs(m.duration - (p.end - p.start)) <= SLACK * plan.step), None)
+    modes = [next((m for m in plan.tasks[p.task].ways if m.unit == p.unit
+                   and abs(m.duration - (p.end - p.start)) <= SLACK * plan.step), None)
              for p in rows]
     earlier = {p.task: p for p in plan.previous}
     costs = {
@@ -194,12 +225,45 @@ def costs_of(plan: Schedule, rows: Sequence[Placed]) -> tuple[dict[str, float], 
         "earliness": sum(o.weight * max(0.0, o.due - ends[o.name]) for o in plan.orders if o.due is not None),
         "waiting": sum(at[k.after].start - at[k.before].end - k.min_wait for k in plan.all_links),
         "flow": sum(ends[o.name] - o.release for o in plan.orders),
-        "energy": sum(plan.energy_cost(m.power, p.start, p.end) for p, m in zip(rows, modes, strict=True) if m),
+        "energy": sum(plan.energy_cost(m.power, p.start, p.end) for p, m in zip(rows, modes, strict=True) if m)
+        + sum(standing_cost(plan, u, [p for p in rows if p.unit == u.name]) for u in plan.units if u.states),
         "changeover": sum(_changeovers(plan, u.name, [p for p in rows if p.unit == u.name]) for u in plan.units),
         "modes": sum(m.cost for m in modes if m),
-        "changes": plan.change_cost * sum(abs(p.start - q.start) + (p.unit != q.unit) for p in rows if (q := earlier.get(p.task))),
+        "changes": plan.change_cost * sum(abs(p.start - q.start) + (p.unit != q.unit) for p in rows
+                                          if (q := earlier.get(p.task))),
     }
     return costs, late
+
+
+def standing_cost(plan: Schedule, unit: Unit, rows: Sequence[Placed]) -> float:
+    """Least energy cost of a unit while it runs no task: a shortest path over (slot, off or ready), off at both ends."""
+    s, far = unit.states, float("inf")
+    if s is None or not rows:
+        return 0.0
+    steps = round(plan.end_of_time / plan.step)
+    on, off = round(s.on_time / plan.step), round(s.off_time / plan.step)
+    runs = {round(p.start / plan.step): round(p.end / plan.step) for p in rows}
+    taken = [False] * (steps + 1)
+    for a, b in runs.items():
+        taken[a:b] = [True] * (b - a)
+
+    def price(power: float, a: int, b: int) -> float:
+        return plan.energy_cost(power, a * plan.step, b * plan.step)
+
+    down, ready = [0.0] + [far] * steps, [far] * (steps + 1)
+    for t in range(steps):
+        if t in runs:  # it must be ready, and is ready again at the end
+            ready[runs[t]] = min(ready[runs[t]], ready[t])
+            continue
+        if taken[t]:
+            continue
+        down[t + 1] = min(down[t + 1], down[t])
+        ready[t + 1] = min(ready[t + 1], ready[t] + price(s.idle, t, t + 1))
+        if t + on <= steps and not any(taken[t:t + on]):
+            ready[t + on] = min(ready[t + on], down[t] + price(s.on_power, t, t + on))
+        if t + off <= steps and not any(taken[t:t + off]):
+            down[t + off] = min(down[t + off], ready[t] + price(s.off_power, t, t + off))
+    return down[steps]
 
 
 def _changeovers(plan: Schedule, unit: str, rows: Sequence[Placed]) -> float:

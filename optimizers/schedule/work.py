@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 
 from optimizers.schedule.plant import Window
@@ -111,7 +112,8 @@ class Link:
                                    f"{self.max_wait:g}. Expected max_wait of {self.min_wait:g} or more.")
 
 
-def chain(names: Sequence[str], min_wait: float = 0.0, max_wait: float | Sequence[float | None] | None = None) -> tuple[Link, ...]:
+def chain(names: Sequence[str], min_wait: float = 0.0, max_wait: float | Sequence[float | None] | None = None) -> tuple[Link,
+                                                                                                                        ...]:
     """Links that put tasks one after another.
 
     Parameters
@@ -133,7 +135,7 @@ def chain(names: Sequence[str], min_wait: float = 0.0, max_wait: float | Sequenc
     >>> chain(["melt", "refine", "cast"], max_wait=30)[1].before
     'refine'
     """
-    pairs = list(zip(names[:-1], names[1:], strict=True))
+    pairs = list(itertools.pairwise(names))
     longest = list(max_wait) if isinstance(max_wait, Sequence) else [max_wait] * len(pairs)
     return tuple(Link(a, b, min_wait, w) for (a, b), w in zip(pairs, longest, strict=True))
 
@@ -210,10 +212,12 @@ class Recipe:
     links: Sequence[Link] | None = None
     size: float = 1.0
 
-    def order(self, name: str, *, release: float = 0.0, due: float | None = None, deadline: float | None = None, weight: float = 1.0,
+    def order(self, name: str, *, release: float = 0.0, due: float | None = None, deadline: float | None = None,
+              weight: float = 1.0,
               quantity: float | None = None) -> Order:
         """An order for one batch; `name`, `release`, `due`, `deadline`, `weight`, `quantity` as in `Order`."""
-        return Order(name, self.tasks, self.links, release, due, deadline, weight, self.name, self.size if quantity is None else quantity)
+        return Order(name, self.tasks, self.links, release, due, deadline, weight, self.name, self.size if quantity is None
+                     else quantity)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,6 @@
-"""Functions in the engine's subset that work on one record of arrays, compiled and ready to call: C, or LLVM assembly without a compiler."""
+"""Functions in the engine's subset that work on one record of arrays, compiled and ready to call: C, or LLVM assembly without
+a compiler.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def slots_of(arrays: Sequence[Any]) -> Any:
 
 
 def call(function: Any, slots: Any, stop: Any = None) -> int:
-    """Call a compiled function in a worker thread, so that Ctrl-C is heard; `stop()` then asks it to end, and KeyboardInterrupt is raised."""
+    """Call a compiled function in a worker thread, so that Ctrl-C is heard; `stop()` then asks it to end, and
+    KeyboardInterrupt is raised.
+    """
     result: list[int] = []
     if workers.wait_for([lambda: result.append(int(function(slots.ctypes.data)))], stop or (lambda: None)):
         raise KeyboardInterrupt
