@@ -43,6 +43,9 @@ _PUBLIC = {
     "RunWriter": "twin.io.recorder",
     "check_data": "twin.quality.check",
     "Scenarios": "twin.scenarios",
+    "calibrate": "twin.calibration.fit",
+    "Calibration": "twin.calibration.result",
+    "Unknown": "twin.calibration.unknowns",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)
