@@ -16,9 +16,12 @@ from processes.chemical import WilliamsOtto, WilliamsOttoTwoReactions
     (WilliamsOtto(), (4.41491, 82.07016), 180.5390),
 ])
 def test_profit_of_plant_and_model(model: twin.DynamicModel, at: tuple[float, float], profit: float) -> None:
-    """The published optimum (190.98 USD/s), and what the plant earns at optima of two-reaction models."""
+    """The published optimum (190.98 USD/s), and what the plant earns at optima of two-reaction models.
+
+    The points are rounded to 1e-5, where the profit of the plant changes by 10 to 40 USD/s for one kg/s and by 6 for one degC.
+    """
     (point,) = twin.steady(model, {"feed_b": at[0], "t_reactor": at[1]})
-    assert point["profit"] == pytest.approx(profit, abs=6e-5)
+    assert point["profit"] == pytest.approx(profit, abs=3e-4)
 
 
 def test_composition_at_the_optimum() -> None:
