@@ -43,6 +43,9 @@ _PUBLIC = {
     **dict.fromkeys(("Tag", "TagMap"), "twin.io.tags"),
     "RunWriter": "twin.io.recorder",
     "check_data": "twin.quality.check",
+    **dict.fromkeys(("AbstractController", "AbstractEstimator", "ControllerInfo", "EstimatorInfo", "Reading"),
+                    "twin.controller"),
+    **dict.fromkeys(("Ekf", "Ukf"), "twin.estimation.filters"),
     "Scenarios": "twin.scenarios",
 }
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from twin.lazy import exports
 
 _PUBLIC = {
-    **dict.fromkeys(("monod", "monod_signed", "contois", "haldane", "moser", "luedeking_piret", "uptake", "inhibition", "overflow",
-                     "respiration"),
+    **dict.fromkeys(("monod", "monod_signed", "contois", "haldane", "moser", "luedeking_piret", "uptake", "inhibition",
+                     "overflow", "respiration"),
                     "processes.bioreactor.kinetics.cells"),
     **dict.fromkeys(("cardinal_temperature", "cardinal_ph", "arrhenius", "smooth_switch"),
                     "processes.bioreactor.kinetics.environment"),

@@ -142,7 +142,7 @@ def luedeking_piret(growth: Any, with_growth: Any, without_growth: Any) -> Any:
 def uptake(growth: Any, biomass_yield: Any, maintenance: Any) -> Any:
     """Specific substrate uptake for growth and maintenance: `mu / yield + maintenance`.
 
-    A constant maintenance takes up substrate that is not there: let it vanish with the substrate, as in `monod`.
+    A constant maintenance takes up substrate that is not there: let it vanish with the substrate (`monod`).
     Source: Pirt, Proc. R. Soc. Lond. B 163 (1965) 224-231, doi:10.1098/rspb.1965.0069.
 
     Parameters
@@ -213,7 +213,7 @@ def respiration(sugar: Any, byproduct: Any, oxygen: Any, per_sugar: Any, per_byp
     """Sugar oxidized, sugar overflowed, by-product oxidized and oxygen used, where respiration is the bottleneck.
 
     Sugar goes first; the by-product (ethanol of yeast, acetate of bacteria) is taken up again with what respiration has
-    left. All are specific rates. Rounding, validity and source as in `overflow`.
+    left. All are specific rates. Rounding, validity and source: see `overflow`.
 
     Parameters
     ----------
