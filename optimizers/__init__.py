@@ -9,6 +9,7 @@ _PUBLIC = {
     "solve": "optimizers.solving",
     "Design": "optimizers.design.problem",
     **dict.fromkeys(("Solution", "Active"), "optimizers.solution"),
+    **dict.fromkeys(("Blend", "Material", "Product", "Pool"), "optimizers.steady.blend"),
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)

@@ -1,1 +1,1 @@
-"""The only places that touch solvers from outside."""
+"""The only place that touches solver libraries: one file a library."""

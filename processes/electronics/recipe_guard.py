@@ -66,8 +66,8 @@ def judge_recipe(oven: Any, limits: ProfileLimits, *, fitted: Any, samples: Mapp
     >>> from processes.electronics import ReflowOven
     >>> oven = ReflowOven()
     >>> verdict = judge_recipe(oven.with_recipe(z7=260.0), ProfileLimits.contest(), fitted=oven)
-    >>> verdict.accepted, verdict.sentences[0]
-    (False, 'Zone 7 is 15 degC beyond what was measured (225 to 245 degC), and there are no samples of the calibration to tell the uncertainty.')
+    >>> verdict.accepted, verdict.beyond
+    (False, {'z7': 15.0})
     """
     import numpy as np
 

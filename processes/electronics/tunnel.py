@@ -13,7 +13,7 @@ SIZE = "[textbook] order of size of a convection oven"
 SIGMA = 5.670374419e-8  # W/(m2 K4)
 
 
-class Tunnel(twin.DynamicModel, abstract=True):
+class Tunnel(twin.DynamicModel, abstract=True):  # type: ignore[call-arg]
     """A belt oven of zones with set points, hot ones first, cooled ones behind; a board moves through it at constant speed.
 
     Set points and speed are parameters: they hold for the whole passage, and a recipe is a set of them. The air along the belt

@@ -36,7 +36,7 @@ def test_geometry_and_air_of_the_contest_oven() -> None:
     assert float(oven.length()) == 435.5
     for k, point in enumerate((175, 175, 175, 175, 175, 195, 235, 255, 255)):
         middle = 25 + k * 35.5 + 15.25
-        assert float(oven.air(middle)) == pytest.approx(point, abs=40 if k == 0 else 0.05)
+        assert float(oven.air(middle)) == pytest.approx(point, abs=40 if k == 0 else 0.1)
     assert float(oven.air(27.7)) == pytest.approx(100.0, abs=0.1)
 
 
@@ -56,7 +56,9 @@ def test_joint_follows_the_exact_march() -> None:
     air = 25 + 150 * rise((middle - 27.7) / 6.3)
     for k in range(1, 9):
         air = air + (z[k] - z[k - 1]) * rise((middle - borders[k - 1]) / 1.6)
-    air = air + (65 - 255) * (1 - np.exp(-np.maximum(middle - (borders[8] - 2.5), 0) / 64.0))
+    past = middle - (borders[8] - 2.5)
+    beyond = 0.5 * (past + np.sqrt(past**2 + 0.25))
+    air = air + (65 - 255) * (1 - np.exp(-beyond / 64.0))
     q = np.full(n, 0.0198)
     for border, step in ((borders[4], 0.0010), (borders[6], 0.0015), (borders[8], 0.0135)):
         q = q + step * rise((middle - border) / 1.6)
@@ -66,7 +68,7 @@ def test_joint_follows_the_exact_march() -> None:
         value = a + (value - a) * b
         found.append(value)
     expected = np.interp(np.asarray(run.times) * v, x, found)
-    assert np.abs(np.asarray(run["joint"]) - expected).max() < 0.03
+    assert np.abs(np.asarray(run["joint"]) - expected).max() < 0.005
 
 
 def test_section_is_the_joint_where_it_is_thin() -> None:
@@ -169,9 +171,9 @@ def test_fastest_recipe_is_held_by_the_peak() -> None:
 
 def test_no_recipe_within_the_limits_is_told() -> None:
     """A peak of at least 280 degC is out of reach."""
-    problem = optimizers.Design(model=ReflowOven(), decisions={"speed": (65.0, 100.0)}, signals=("joint",), duration=450.0, every=0.5,
+    problem = optimizers.Design(model=ReflowOven(), decisions={"speed": (65.0, 100.0)}, signals=("joint",), duration=450.0,
                                 measure=lambda t, s: profile_metrics(t, s["joint"], CASE), limits={"peak": (280.0, None)},
-                                recipe=twin.Recipe.constant(), minimize="area_to_peak", units={"peak": "degC"})
+                                every=0.5, recipe=twin.Recipe.constant(), minimize="area_to_peak", units={"peak": "degC"})
     found = optimizers.solve(problem, throw=False)
     assert found.status is twin.Status.INFEASIBLE
     assert found.objective is None
