@@ -56,7 +56,7 @@ class Design:
     ...                          times=(1.0, 2.0), measure=lambda t, s: {"left": 1000 - s["removed"][:, -1]},
     ...                          limits={"left": (400.0, None)}, maximize="preston")
     >>> round(optimizers.solve(thin).value["preston"] * 1e13, 3)
-    1.711
+    1.668
     """
 
     model: Any
