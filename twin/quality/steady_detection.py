@@ -197,7 +197,7 @@ def steady_periods(frame: Any, signals: Sequence[str] = (), *, alpha: float = 0.
     signals
         Columns to watch; all of them without.
     alpha, hold, filters
-        As in `SteadyDetector`.
+        Those of a `twin.quality.SteadyDetector`.
 
     Returns
     -------
