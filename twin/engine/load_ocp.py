@@ -13,7 +13,7 @@ from twin.engine.optimal_tables import Tables
 from twin.engine.translate_c import Translator
 
 SOURCES = ("dense", "ocp_records", "ocp_values", "ocp_edges", "ocp_equalities", "ocp_riccati", "ocp_rows", "ocp_filter",
-           "ocp_start", "ocp_answers", "ocp_solver")
+           "ocp_errors", "ocp_start", "ocp_restoration", "ocp_answers", "ocp_solver")
 ENTRY = "solve_ocp"
 KERNEL_FIELDS = ("point", "point_all", "stage", "stage_all", "terminal", "terminal_all", "initial", "initial_all")
 

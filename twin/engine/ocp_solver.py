@@ -9,21 +9,19 @@ restoration are our own (see docs/optimal_control_theory.md).
 from __future__ import annotations
 
 from twin.engine.ocp_answers import keep_answer, take_answer
+from twin.engine.ocp_errors import error_at, errors_now, largest_slope, measure, new_filter, set_costs
 from twin.engine.ocp_filter import (
-    add_to_filter,
     dynamics_missed,
-    filtered,
     full_step,
-    infeasibility,
     line_search,
     make_trial,
-    merit,
     residuals_now,
     take_trial,
 )
 from twin.engine.ocp_records import *
+from twin.engine.ocp_restoration import FAILED, GOES_ON, restore, set_elastic_targets, try_to_return
 from twin.engine.ocp_riccati import FACTORED, SINGULAR, factorize, multipliers
-from twin.engine.ocp_rows import FAR, condense_rows, longest_dual_step, longest_step, move_multipliers, violation
+from twin.engine.ocp_rows import condense_rows, longest_dual_step, longest_step, move_multipliers, violation
 from twin.engine.ocp_start import (
     clear_multipliers,
     first_multipliers,
@@ -32,133 +30,14 @@ from twin.engine.ocp_start import (
     set_rows,
     take_guess,
 )
-from twin.engine.ocp_values import differentiate, evaluate, lagrangian, multiplier_of
+from twin.engine.ocp_values import differentiate, evaluate, lagrangian
 
 # Positions in twin.engine.optimal.STATUSES.
-SOLVED, HALTED, LIMIT_REACHED, TIME_OVER, INFEASIBLE, FAILED, NOT_FINITE = 0, 1, 2, 3, 4, 5, 6
-GOES_ON = -1
-PUSH_FIRST, PUSH_BACK = 1e-2, 1e-2
+SOLVED, HALTED, LIMIT_REACHED, TIME_OVER, INFEASIBLE, NOT_FINITE = 0, 1, 2, 3, 4, 6
+PUSH_FIRST = 1e-2
 KAPPA_EPSILON, KAPPA_MU, THETA_MU = 10.0, 0.2, 1.5
 FEASIBLE = 1e-6
-MOST_RESTORATIONS = 60
 LARGEST_DELTA = 1e20
-
-
-def set_costs(m: Ocp, d: Data, w: Work, factor: float) -> int:
-    """Weights of the costs of nodes and points."""
-    for n in range(m.counts[NODES]):
-        w.cost_node[n] = factor * d.weight_node[n]
-    for e in range(m.counts[EDGES]):
-        h = d.length[e] / m.size[ELEMENTS]
-        for j in range(m.size[POINTS]):
-            w.cost_point[e * m.size[POINTS] + j] = factor * d.weight_edge[e] * h * m.quad[j % m.size[DEGREE]]
-    return 0
-
-
-def largest_slope(m: Ocp, w: Work) -> float:
-    """Largest derivative of the cost by one variable, node by node and point by point."""
-    most = 0.0
-    for n in range(m.counts[NODES]):
-        jac = m.stage_jac
-        nonzeros = m.size[JAC_S]
-        values = 1 + m.size[D_STAGE]
-        if m.kind[n] == TERMINAL_KIND:
-            jac = m.terminal_jac
-            nonzeros = m.size[JAC_T]
-            values = 1 + m.size[D_TERMINAL]
-        elif m.kind[n] == INITIAL_KIND:
-            jac = m.initial_jac
-            nonzeros = m.size[JAC_I]
-            values = 1 + m.size[D_INITIAL]
-        for k in range(nonzeros):
-            if jac[0][k] == 0:
-                most = max(most, abs(w.cost_node[n] * w.node_out[n][values + k]))
-    for p in range(m.counts[EDGES] * m.size[POINTS]):
-        for k in range(m.size[COST_AT], m.size[JAC_P]):
-            most = max(most, abs(w.cost_point[p] * w.point_out[p][m.size[N_F] + k]))
-    return most
-
-
-def errors_now(m: Ocp, w: Work) -> int:
-    """Scaled dual error and primal error of the iterate; needs `lagrangian`."""
-    dual = 0.0
-    total = 0.0
-    for n in range(m.counts[NODES]):
-        rows = n * m.size[N_ROW]
-        for i in range(m.size[N_Y]):
-            if w.sort[rows + i] != FIXED and (i < m.size[N_X] or m.has_u[n] == 1):
-                value = w.dn[n][i]
-                if w.state[ELASTIC] == 1 and i >= m.size[N_X]:
-                    value += w.number[PROX] * (w.u[n][i - m.size[N_X]] - w.reference[n][i - m.size[N_X]])
-                dual = max(dual, abs(value))
-                total += abs(value)
-    for p in range(m.counts[EDGES] * m.size[POINTS]):
-        for i in range(m.size[N_V]):
-            dual = max(dual, abs(w.dp[p][i]))
-            total += abs(w.dp[p][i])
-    primal = 0.0
-    size = 0.0
-    for b in range(m.counts[EDGES] * m.size[ELEMENTS]):
-        for i in range(m.size[BLOCK]):
-            primal = max(primal, abs(w.res[b][i]))
-            size += abs(w.lam[b][i])
-    for n in range(1, m.counts[NODES]):
-        for i in range(m.size[N_K]):
-            primal = max(primal, abs(w.gap[n][i]))
-            size += abs(w.kap[n][i])
-    bounds = 0.0
-    count = 0
-    for k in range(w.state[ACTIVE]):
-        r = w.active[k]
-        if w.sort[r] == INEQUALITY:
-            if w.state[ELASTIC] == 1:
-                dual = max(dual, abs(w.number[OMEGA] * (w.val[r] - w.s[r]) - multiplier_of(w, r)))
-            else:
-                primal = max(primal, abs(w.val[r] - w.s[r]))
-            if w.low[r] > -FAR:
-                bounds += w.zl[r]
-                count += 1
-            if w.high[r] < FAR:
-                bounds += w.zu[r]
-                count += 1
-        elif w.state[ELASTIC] == 0:
-            primal = max(primal, abs(w.val[r] - w.low[r]))
-            size += abs(w.y[r])
-    equations = m.counts[EDGES] * m.size[ELEMENTS] * m.size[BLOCK] + m.counts[NODES] * m.size[N_K] + count + 1
-    w.number[DUAL_ERROR] = dual / (max(100.0, (size + bounds) / equations) / 100.0)
-    w.number[PRIMAL_ERROR] = primal
-    w.number[GAP_SCALE] = max(100.0, bounds / (count + 1)) / 100.0
-    if not (total < 1e300):
-        w.number[DUAL_ERROR] = 1e300
-    return 0
-
-
-def error_at(w: Work, mu: float) -> float:
-    """Scaled error of the optimality conditions for a barrier parameter; needs `errors_now`."""
-    worst = 0.0
-    for k in range(w.state[ACTIVE]):
-        r = w.active[k]
-        if w.sort[r] == INEQUALITY:
-            if w.low[r] > -FAR:
-                worst = max(worst, abs((w.s[r] - w.low[r]) * w.zl[r] - mu))
-            if w.high[r] < FAR:
-                worst = max(worst, abs((w.high[r] - w.s[r]) * w.zu[r] - mu))
-    return max(max(w.number[DUAL_ERROR], w.number[PRIMAL_ERROR]), worst / w.number[GAP_SCALE])
-
-
-def measure(m: Ocp, w: Work) -> int:
-    """Theta and phi of the iterate from the values at hand."""
-    w.number[THETA] = infeasibility(m, w, w.res, w.gap, w.val, w.s)
-    w.number[PHI] = merit(m, w, w.number[COST], w.u, w.val, w.s)
-    return 0
-
-
-def new_filter(w: Work) -> int:
-    """An empty filter, with the bounds on theta of the present point."""
-    w.state[FILTERED] = 0
-    w.number[THETA_MOST] = 1e4 * max(1.0, w.number[THETA])
-    w.number[THETA_SMALL] = 1e-4 * max(1.0, w.number[THETA])
-    return 0
 
 
 def factor_regular(m: Ocp, d: Data, w: Work, out: Answer) -> int:
@@ -185,126 +64,6 @@ def factor_regular(m: Ocp, d: Data, w: Work, out: Answer) -> int:
         else:
             delta *= 100.0
     return FACTORED
-
-
-def reset_bounds(w: Work) -> int:
-    """Multipliers of the limits from the slacks: mu / distance."""
-    mu = w.number[N_MU]
-    for k in range(w.state[ACTIVE]):
-        r = w.active[k]
-        if w.sort[r] == INEQUALITY:
-            if w.low[r] > -FAR:
-                w.zl[r] = min(mu / (w.s[r] - w.low[r]), 1e3)
-            if w.high[r] < FAR:
-                w.zu[r] = min(mu / (w.high[r] - w.s[r]), 1e3)
-    return 0
-
-
-def go_on_from(m: Ocp, d: Data, w: Work) -> int:
-    """Go on with the problem itself from a restored point, whose cost and residuals are at hand."""
-    reset_bounds(w)
-    clear_multipliers(m, w)
-    differentiate(m, d, w)
-    first_multipliers(m, d, w)
-    measure(m, w)
-    w.state[TINY_STEPS] = 0
-    return 0
-
-
-def restore(m: Ocp, d: Data, w: Work, out: Answer) -> int:
-    """The line search failed: simulate with the inputs at hand, and if that is not enough, minimize the violation."""
-    out.stat[RESTORATIONS] += 1
-    if out.stat[RESTORATIONS] > MOST_RESTORATIONS:
-        return FAILED
-    theta = w.number[THETA]
-    if w.state[ELASTIC] == 0:
-        add_to_filter(w, theta, w.number[PHI])
-        w.number[THETA_REFERENCE] = theta
-    # The trial keeps the iterate while the rollout is tried.
-    for k in range(w.state[ACTIVE]):
-        w.ds[w.active[k]] = 0.0
-    for n in range(m.counts[NODES]):
-        for i in range(m.size[N_Y]):
-            w.dy[n][i] = 0.0
-    for b in range(m.counts[EDGES] * m.size[ELEMENTS]):
-        for i in range(m.size[BLOCK]):
-            w.dv[b][i] = 0.0
-    make_trial(m, w, 0.0)
-    before = dynamics_missed(m, w.res, w.gap)
-    rollout(m, d, w)
-    cost = evaluate(m, d, w, w.x, w.u, w.xp, w.zp, w.res, w.gap, w.val)
-    after = dynamics_missed(m, w.res, w.gap)
-    if not (abs(cost) < 1e300 and after < 0.9 * before and violation(w, w.val) < 1e300):
-        for k in range(w.state[ACTIVE]):
-            w.ts[w.active[k]] = w.s[w.active[k]]
-        cost = evaluate(m, d, w, w.tx, w.tu, w.txp, w.tzp, w.tres, w.tgap, w.tval)
-        take_trial(m, w)
-        if w.state[ELASTIC] == 1:
-            return FAILED  # the dynamics cannot be met, neither by Newton steps nor by simulation
-    w.number[COST] = cost
-    first_slacks(w, PUSH_BACK)
-    if w.state[ELASTIC] == 0:
-        measure(m, w)
-        if w.number[THETA] <= 0.9 * theta and filtered(w, w.number[THETA], w.number[PHI]) == 0:
-            go_on_from(m, d, w)
-            return GOES_ON
-        w.state[FILTERED_MAIN] = w.state[FILTERED]
-        w.number[MU_MAIN] = w.number[N_MU]
-        w.number[MOST_MAIN] = w.number[THETA_MOST]
-        w.number[SMALL_MAIN] = w.number[THETA_SMALL]
-        w.state[ELASTIC] = 1
-        w.number[OMEGA] = 1e3
-        w.number[N_MU] = max(w.number[N_MU], min(0.1, violation(w, w.val)))
-        w.number[PROX] = 1e-2 * w.number[N_MU] ** 0.5
-        for n in range(m.counts[NODES]):
-            for i in range(m.size[N_U]):
-                w.reference[n][i] = w.u[n][i]
-        set_costs(m, d, w, 0.0)
-    w.number[COST] = 0.0
-    clear_multipliers(m, w)
-    reset_bounds(w)
-    set_elastic_targets(w)
-    measure(m, w)
-    new_filter(w)
-    w.number[DELTA_LAST] = 0.0
-    return GOES_ON
-
-
-def set_elastic_targets(w: Work) -> int:
-    """In elastic mode the multiplier of an equality is its miss times OMEGA."""
-    for k in range(w.state[ACTIVE]):
-        r = w.active[k]
-        if w.sort[r] == EQUALITY:
-            w.y[r] = w.number[OMEGA] * (w.val[r] - w.low[r])
-    return 0
-
-
-def try_to_return(m: Ocp, d: Data, w: Work, factor: float) -> int:
-    """Leave the elastic mode where the filter of the problem itself takes the point; 1 where it does."""
-    w.state[ELASTIC] = 0
-    theta = infeasibility(m, w, w.res, w.gap, w.val, w.s)
-    if theta <= 0.9 * w.number[THETA_REFERENCE]:
-        set_costs(m, d, w, factor)
-        cost = evaluate(m, d, w, w.x, w.u, w.xp, w.zp, w.res, w.gap, w.val)
-        mu = w.number[N_MU]
-        count = w.state[FILTERED]
-        w.number[N_MU] = w.number[MU_MAIN]
-        w.state[FILTERED] = w.state[FILTERED_MAIN]
-        phi = merit(m, w, cost, w.u, w.val, w.s)
-        if abs(phi) < 1e300 and filtered(w, theta, phi) == 0:
-            w.number[COST] = cost
-            w.number[THETA_MOST] = w.number[MOST_MAIN]
-            w.number[THETA_SMALL] = w.number[SMALL_MAIN]
-            w.number[OMEGA] = 0.0
-            w.number[PROX] = 0.0
-            w.number[DELTA_LAST] = 0.0
-            go_on_from(m, d, w)
-            return 1
-        w.number[N_MU] = mu
-        w.state[FILTERED] = count
-        set_costs(m, d, w, 0.0)
-    w.state[ELASTIC] = 1
-    return 0
 
 
 def begin(m: Ocp, d: Data, w: Work, warm: Answer, out: Answer) -> int:
