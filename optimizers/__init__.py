@@ -7,8 +7,10 @@ from twin.lazy import exports
 # Public name -> module; loaded at first use, so that `import optimizers` costs nothing.
 _PUBLIC = {
     "solve": "optimizers.solving",
+    "Design": "optimizers.design.problem",
     **dict.fromkeys(("Solution", "Active"), "optimizers.solution"),
     "Schedule": "optimizers.schedule.problem",
+    **dict.fromkeys(("Blend", "Material", "Product", "Pool"), "optimizers.steady.blend"),
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)

@@ -18,7 +18,9 @@ _PUBLIC = {
     "Module": "twin.module",
     "term": "twin.terms",
     "soft": "twin.limits",
-    **dict.fromkeys(("Mlp", "Multiply", "Add", "Replace"), "twin.learned"),
+    **dict.fromkeys(("Mlp", "MonotoneMlp"), "twin.functions"),
+    **dict.fromkeys(("GaussianProcess", "Spline"), "twin.bumps"),
+    **dict.fromkeys(("Multiply", "Add", "Replace"), "twin.learned"),
     **dict.fromkeys(("Reactions", "reactions"), "twin.stoichiometry"),
     "Values": "twin.values",
     "Description": "twin.describe",
@@ -43,10 +45,14 @@ _PUBLIC = {
     **dict.fromkeys(("Tag", "TagMap"), "twin.io.tags"),
     "RunWriter": "twin.io.recorder",
     "check_data": "twin.quality.check",
+    "train": "twin.learning.training",
     **dict.fromkeys(("AbstractController", "AbstractEstimator", "ControllerInfo", "EstimatorInfo", "Reading"),
                     "twin.controller"),
     **dict.fromkeys(("Ekf", "Ukf"), "twin.estimation.filters"),
     "Scenarios": "twin.scenarios",
+    "calibrate": "twin.calibration.fit",
+    "Calibration": "twin.calibration.result",
+    "Unknown": "twin.calibration.unknowns",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)

@@ -12,8 +12,6 @@ from typing import Any
 
 from twin.engine import load_c, load_numba, store, workers
 from twin.engine.translate_c import Translator
-from twin.engine.translate_llvm import LlvmTranslator
-from twin.lowering import cache
 
 _lock = threading.Lock()
 
@@ -26,16 +24,7 @@ def compiled(sources: tuple[str, ...], entry: str) -> Any:
             function = getattr(load_c.library_of_text(Translator().translate(sources, (entry,))), f"{entry}_packed")
             function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_int64
             return function
-        import llvmlite
-
-        name = store.key_of(*sources, entry, llvmlite.__version__, store.machine()) + ".o"
-        code = cache.load(name)
-        if code is None:
-            code = load_numba.compile_object(LlvmTranslator().translate(sources, (entry,)))
-            cache.store(name, code)
-        kept, function = load_numba.load_object(code, entry)
-        function.kept = kept
-        return function
+        return load_numba.engine(entry, lambda: list(sources))
 
 
 def slots_of(arrays: Sequence[Any]) -> Any:
