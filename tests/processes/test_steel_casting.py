@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -40,11 +39,11 @@ def test_stefan_constants() -> None:
 def stefan_error(cells: int) -> tuple[float, float]:
     """Error of the growth constant, and RMS error of the shell in mm over 10 to 60 s, for 100 mm with a wall of 1100 degC.
 
-    The melt solidifies over 1 K around 1500 degC; its latent heat is less by what this kelvin holds, so that the whole is 272 kJ/kg.
+    The melt solidifies over 1 K around 1500 degC; its latent heat is less by what this kelvin holds: 272 kJ/kg in all.
     """
-    model = SlabSlice(cells=cells, thickness=0.2, mould=-5.0, still=1e8, water_temperature=1100.0, water=(1e-6,) * 6, superheat=0.0,
-                      t_solidus=1499.5, t_liquidus=1500.5, latent=272e3 - 700.0, c_solid=700.0, c_liquid=700.0, k_1000=30.0,
-                      k_slope=0.0)
+    model = SlabSlice(cells=cells, thickness=0.2, mould=-5.0, still=1e8, water_temperature=1100.0, water=(1e-6,) * 6,
+                      superheat=0.0, t_solidus=1499.5, t_liquidus=1500.5, latent=272e3 - 700.0, c_solid=700.0, c_liquid=700.0,
+                      k_1000=30.0, k_slope=0.0)
     t = np.arange(10.0, 61.0)
     run = twin.simulate(model, twin.Recipe.constant(), duration=60, times=[0.0, *t], rtol=1e-7, execution="c")
     shell = run["liquid_core"][0] - np.asarray(run["liquid_core"])[1:]
@@ -73,7 +72,8 @@ def test_reference_slab(slab: Any) -> None:
     assert 1010 < np.interp(0.8, way, surface) < 1045
 
 
-@pytest.mark.parametrize(("change", "expected"), [({"speed": 1.0}, 18.5), ({"superheat": 40.0}, 23.85), ({"flux_b": 227.0}, 22.80)])
+@pytest.mark.parametrize(("change", "expected"), [({"speed": 1.0}, 18.5), ({"superheat": 40.0}, 23.85),
+                                                  ({"flux_b": 227.0}, 22.80)])
 def test_reference_slab_moves_as_it_should(change: dict[str, float], expected: float) -> None:
     """Metallurgical length at 1.0 m/min, with 40 K superheat, with a stronger mould flux, to 2 % (independent computation)."""
     run = twin.simulate(SlabSlice().with_practice(h=REFERENCE, **change), every=1.0)
@@ -104,7 +104,7 @@ def test_billet_is_symmetric_and_fast() -> None:
     """Both faces are cooled alike; 1,250 s of casting take less than a hundredth of that."""
     import time
 
-    model = BilletSlice(machine_length=25.0, emissivity=0.8, stirred=4.0).with_practice(h=(700.0, 450.0, 300.0, 200.0, 120.0, 80.0))
+    model = BilletSlice(machine_length=25.0, emissivity=0.8, stirred=4.0).with_practice(h=(700, 450, 300, 200, 120, 80))
     twin.simulate(model, every=25.0)
     begin = time.process_time()
     run = twin.simulate(model, every=25.0)
