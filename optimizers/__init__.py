@@ -10,6 +10,7 @@ _PUBLIC = {
     "Design": "optimizers.design.problem",
     **dict.fromkeys(("Solution", "Active"), "optimizers.solution"),
     "Schedule": "optimizers.schedule.problem",
+    "Dispatch": "optimizers.energy.dispatch",
     **dict.fromkeys(("Blend", "Material", "Product", "Pool"), "optimizers.steady.blend"),
 }
 
