@@ -10,6 +10,7 @@ _PUBLIC = {
     "Design": "optimizers.design.problem",
     **dict.fromkeys(("Solution", "Active"), "optimizers.solution"),
     **dict.fromkeys(("Blend", "Material", "Product", "Pool"), "optimizers.steady.blend"),
+    "Setpoints": "optimizers.steady.setpoints",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)
