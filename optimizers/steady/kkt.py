@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optimizers.backends.scipy_optimize import nonnegative
+from optimizers.backends import slsqp
 from twin import errors
 
 NEAR = 1e-6
@@ -53,7 +53,7 @@ def multipliers(statement: Any, v: Any, near: float = NEAR) -> Kkt:
     scaled = (jacobian / norms[:, None]).T
     free = [scaled, -scaled]
     matrix = np.hstack([*free, np.array(columns).T]) if columns else np.hstack(free)
-    found = nonnegative(matrix, gradient)
+    found = slsqp.multipliers(gradient, matrix.T)
     error = float(np.max(np.abs(matrix @ found - gradient), initial=0.0))
     n = len(norms)
     own = found[2 * n:]
@@ -76,7 +76,7 @@ def sensitivities(statement: Any, v: Any, kkt: Kkt, of: Sequence[str]) -> dict[s
     """
     import numpy as np
 
-    active_rows = [(k, m) for k, _, m in kkt.rows if m > 0 or _ == "equal"]
+    active_rows = [(k, m) for k, side, m in kkt.rows if m > 0 or side == "equal"]
     fixed = [k for k, _, m in kkt.bounds if m > 0]
     signs = {k: (-1.0 if side == "upper" else 1.0) for k, side, _ in kkt.rows}
     n = len(v)
@@ -98,7 +98,8 @@ def sensitivities(statement: Any, v: Any, kkt: Kkt, of: Sequence[str]) -> dict[s
     slopes = np.vstack([slopes, *(np.eye(n)[k][None] for k in fixed)])
     m = len(slopes)
     matrix = np.block([[0.5 * (hessian + hessian.T), -slopes.T], [slopes, np.zeros((m, m))]])
-    base, found = statement.base, {}
+    base = statement.base
+    found: dict[str, Mapping[str, float]] = {}
     for name in of:
         move, size = _mover(statement, name)
         ends = []

@@ -8,9 +8,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from optimizers.backends import scipy_optimize
+from optimizers.backends import slsqp
 from optimizers.solution import Active, Solution
 from optimizers.steady import kkt, setpoint_views
+from optimizers.steady.engine import EngineSolver
 from optimizers.steady.setpoints import Setpoints
 from optimizers.steady.statement import Statement
 from twin import errors, limits
@@ -46,15 +47,16 @@ def solve(problem: Setpoints, *, solver: Any = None, start: Any = None, max_seco
     """Solve for set-points; `start` gives inputs by name."""
     begun = time.perf_counter()
     statement = Statement(problem)
-    tried = []
+    solver, solver_name = solver_of(solver, statement)
+    tried: list[Candidate] = []
     for v in start_points(statement, start, starts, seed):
         if tried and max_seconds is not None and time.perf_counter() - begun > max_seconds:
             break
         tried.append(search(statement, v, solver))
-    stats = {"starts": len(tried), "iterations": sum(c.iterations for c in tried)}
+    stats: dict[str, Any] = {"starts": len(tried), "iterations": sum(c.iterations for c in tried)}
     feasible = sorted((c for c in tried if c.feasible), key=lambda c: c.cost)
     if not feasible:
-        return _infeasible(problem, statement, tried, stats | {"seconds": time.perf_counter() - begun}, solver)
+        return _infeasible(problem, statement, stats | {"seconds": time.perf_counter() - begun}, solver_name)
     best, point, branches = _chosen(statement, feasible)
     names = (sensitivity,) if isinstance(sensitivity, str) else tuple(sensitivity)
     found = kkt.multipliers(statement, best.v)
@@ -70,7 +72,7 @@ def solve(problem: Setpoints, *, solver: Any = None, start: Any = None, max_seco
         problem, status, _message(statement, best, point, branches, status),
         {n: float(point[n]) for n in statement.moves}, _replayed(statement, point, best.v), statement.objective_unit,
         claimed=_objective(statement, best.v), violation=worst, violated=violated, active=active(statement, found, values),
-        replay=point, solver=_solver_name(solver), stats=stats, details=details,
+        replay=point, solver=solver_name, stats=stats, details=details,
         views={"table": setpoint_views.table, "plot": setpoint_views.plot, "to_frame": setpoint_views.to_frame})
 
 
@@ -94,13 +96,14 @@ def start_points(statement: Statement, start: Mapping[str, Any] | None, count: i
     for k in range(1, count):
         share = (shift + k * root ** -np.arange(1, len(spans) + 1)) % 1.0
         points.append({n: low + float(t) * (high - low) for (n, (low, high)), t in zip(spans.items(), share, strict=True)})
-    found, last = [], None
+    found: list[Any] = []
+    last: Any = None
     for inputs in points:
-        known = None
+        known: Any = None
         base = dataclasses.replace(statement.base, u=_with(statement, inputs))
         given = _entries(statement, base)
         for within in (True, False):
-            near = [] if last is None else [_named(statement, last)]
+            near: list[Any] = [] if last is None else [_named(statement, last)]
             states = steady(statement.problem.model, given, parameters=statement.problem.parameters or None,
                             starts=near or 12, within_limits=within, throw=False)
             if not len(states) and near:
@@ -120,6 +123,14 @@ def start_points(statement: Statement, start: Mapping[str, Any] | None, count: i
 
 def search(statement: Statement, v: Any, solver: Any) -> Candidate:
     """One search; its end is put back on the equations of the model before it is judged."""
+    v, _, iterations = solver(statement, v)
+    v = _on_model(statement, v)
+    found = kkt.multipliers(statement, v, near=1e-5)
+    return Candidate(v, statement.cost(v)[0], found.violation, found.error, iterations)
+
+
+def by_slsqp(statement: Statement, v: Any) -> tuple[Any, bool, int]:
+    """The reference: SciPy's SLSQP."""
     import numpy as np
 
     def inside(x: Any) -> tuple[Any, Any]:
@@ -135,11 +146,25 @@ def search(statement: Statement, v: Any, solver: Any) -> Candidate:
         return np.concatenate([rates / norms, (rows - low)[held]]), np.vstack([jacobian / norms[:, None], slopes[held]])
 
     has = any(limit.lower != limit.upper for limit in statement.limits)
-    v, _, iterations = scipy_optimize.minimize(statement.cost, v, statement.lower, statement.upper, zero=zero,
-                                               positive=inside if has else None)
-    v = _on_model(statement, v)
-    found = kkt.multipliers(statement, v, near=1e-5)
-    return Candidate(v, statement.cost(v)[0], found.violation, found.error, iterations)
+    x, good, _ = slsqp.minimize(statement.cost, inside if has else None, v, statement.lower, statement.upper, zero=zero,
+                                iterations=200, tolerance=1e-11)
+    return x, good, 0
+
+
+def solver_of(solver: Any, statement: Statement) -> tuple[Any, str]:
+    """Search function of a solver and its name."""
+    if solver in (None, "engine"):
+        made: list[EngineSolver] = []
+
+        def by_engine(own: Statement, v: Any) -> tuple[Any, bool, int]:
+            if not made:
+                made.append(EngineSolver(own))
+            return made[0].search(v)
+
+        return by_engine, "interior point"
+    if solver == "slsqp":
+        return by_slsqp, "SLSQP of SciPy"
+    raise errors.SpecError(f"solver is {solver!r}. Expected 'engine' or 'slsqp'.")
 
 
 def _on_model(statement: Statement, v: Any) -> Any:
@@ -207,11 +232,15 @@ def _replay(statement: Statement, v: Any) -> tuple[Any, Any]:
     own = steady(model, given, parameters=parameters, starts=[_named(statement, named)], within_limits=False)
     every = steady(model, given, parameters=parameters, starts=16, throw=False) if statement.kernels.n_x else own
     scale = statement.kernels.scale()
-    return min([*own, *every], key=lambda p: float(np.max(np.abs(np.asarray(p.x + p.z) - np.asarray(at.x + at.z)) / scale))), every
+
+    def far(p: Any) -> float:
+        return float(np.max(np.abs(np.asarray(p.x + p.z) - np.asarray(at.x + at.z)) / scale))
+
+    return min([*own, *every], key=far), every
 
 
 def _objective(statement: Statement, v: Any) -> float:
-    """Objective of the user at unknowns, with modifiers and prices of excesses."""
+    """Objective of the user at unknowns, with prices of excesses."""
     return float(statement.sign * statement.cost(v)[0] * statement.size)
 
 
@@ -219,10 +248,6 @@ def _replayed(statement: Statement, point: Any, v: Any) -> float:
     """Objective of the user from the replayed steady state."""
     total = sum(w * float(point[n] if "[" not in n else point[n.partition("[")[0]][int(n.partition("[")[2][:-1])])
                 for n, w in statement.weights.items())
-    u = (v * statement.scale)[statement.n_w:statement.n]
-    for name, weight in statement.weights.items():
-        modifier = statement.modifiers.get(statement.places[name][0])
-        total += weight * modifier.value(u) if modifier is not None else 0.0
     excess = sum(statement.limits[k].price * float(v[statement.n + j] * statement.scale[statement.n + j])
                  for j, (k, _) in enumerate(statement.sides))
     return total + statement.sign * excess
@@ -262,7 +287,8 @@ def active(statement: Statement, found: kkt.Kkt, values: Any) -> list[Active]:
         name, own_unit = labels[k]
         at = float((statement.lower if side == "lower" else statement.upper)[k] * statement.scale[k])
         where = "(physical limit of the model)" if k < statement.n_w else ""
-        listed.append(Active(name, side, at, at, own_unit, m * statement.size / float(statement.scale[k]), _per(unit, own_unit), where))
+        worth = m * statement.size / float(statement.scale[k])
+        listed.append(Active(name, side, at, at, own_unit, worth, _per(unit, own_unit), where))
     return sorted(listed, key=lambda a: -abs(a.shadow_price * statement.places[a.name][2]))
 
 
@@ -280,25 +306,21 @@ def _message(statement: Statement, best: Candidate, point: Any, branches: Any, s
         text += " The plant does not stay there by itself: it needs control."
     if len(branches) > 1:
         others = ", ".join(p.kind for p in branches)
-        text += f" There are {len(branches)} steady states at these inputs ({others}): the start-up decides which one is reached."
+        text += (f" There are {len(branches)} steady states at these inputs ({others}): the start-up decides which one "
+                 "is reached.")
     if status is not Status.SUCCESS:
         text += f" {status} (scaled error of the optimality conditions {best.error:.2g})."
     return text
 
 
-def _solver_name(solver: Any) -> str:
-    return "SLSQP of SciPy"
-
-
-def _infeasible(problem: Setpoints, statement: Statement, tried: list[Candidate], stats: Mapping[str, Any], solver: Any) -> Solution:
+def _infeasible(problem: Setpoints, statement: Statement, stats: Mapping[str, Any], solver_name: str) -> Solution:
     """Which limits are in conflict: the least sum of relative excesses, and the limits that stand against it."""
-    soft = {limit.name: limits.soft(None if math.isinf(limit.lower) else limit.lower, None if math.isinf(limit.upper) else limit.upper,
-                                    price=1.0 / limit.nominal) for limit in statement.limits}
-    message, conflict = "No steady state within the physical limits of the model was found for these inputs.", []
+    soft = softened(statement, 1.0)
+    message, conflict = "No steady state within the physical limits of the model was found for these inputs.", list[str]()
     if soft:
         elastic = Statement(dataclasses.replace(problem, limits=soft))
         elastic.weights, elastic.size = {}, 1.0
-        ends = [search(elastic, v, solver) for v in start_points(elastic, None, 3, 0)]
+        ends = [search(elastic, v, by_slsqp) for v in start_points(elastic, None, 3, 0)]
         good = sorted((c for c in ends if c.feasible), key=lambda c: c.cost)
         if good:
             values, _ = elastic.quantities(good[0].v)
@@ -314,8 +336,15 @@ def _infeasible(problem: Setpoints, statement: Statement, tried: list[Candidate]
                       for n in [list(statement.moves)[k - statement.n_w]]]
             message = "No steady state keeps all limits. The nearest has " + ", ".join(told)
             message += f", with {', '.join(bounds)} at the end of the range." if bounds else "."
-    return Solution(problem, Status.INFEASIBLE, message, {}, None, statement.objective_unit, solver=_solver_name(solver), stats=stats,
-                    details={"conflict": conflict})
+    return Solution(problem, Status.INFEASIBLE, message, {}, None, statement.objective_unit, solver=solver_name,
+                    stats=stats, details={"conflict": conflict})
+
+
+def softened(statement: Statement, price: float) -> dict[str, limits.Soft]:
+    """All limits at a price of excess over their nominal size."""
+    return {limit.name: limits.soft(None if math.isinf(limit.lower) else limit.lower,
+                                    None if math.isinf(limit.upper) else limit.upper, price=price / limit.nominal)
+            for limit in statement.limits}
 
 
 def _span(limit: Any) -> str:

@@ -30,7 +30,8 @@ class Setpoints:
     parameters
         Parameters that differ from those of the model.
     limits
-        {signal: (lower, upper)} with None for no limit, a number for a value that is held, or `twin.soft(lower, upper, price=...)`.
+        {signal: (lower, upper)} with None for no limit, a number for a value that is held, or
+        `twin.soft(lower, upper, price=...)`.
     unit
         Unit of a weighted sum, for reports.
 

@@ -13,25 +13,6 @@ from twin.simulation.checks import number
 from twin.simulation.kernels import Kernels
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Modifier:
-    """What is added to a quantity: constant + slope . (u - at) + 1/2 (u - at)' curvature (u - at), u the moved inputs."""
-
-    constant: float
-    slope: Any
-    curvature: Any
-    at: Any
-
-    def value(self, u: Any) -> float:
-        """At inputs u."""
-        step = u - self.at
-        return float(self.constant + self.slope @ step + 0.5 * step @ self.curvature @ step)
-
-    def gradient(self, u: Any) -> Any:
-        """By the inputs."""
-        return self.slope + self.curvature @ (u - self.at)
-
-
 @dataclasses.dataclass(frozen=True)
 class Limit:
     """One limited quantity: `place` in the vector (x, z, u, y) of all signals."""
@@ -76,18 +57,17 @@ class Statement:
             given[name] = known[name]
         middle = {n: 0.5 * (low + high) for n, (low, high) in self.moves.items()}
         self.base = kernels.point(None, {**given, **middle}, problem.parameters or None, consistent=False)
-        n_u = kernels.size("input")
         self.n, self.n_w, self.n_u = kernels.n_x + kernels.n_z + len(self.moves), kernels.n_x + kernels.n_z, len(self.moves)
         self.columns = [entries[n].start for n in self.moves]
-        self.entry = [c for c in self.columns]  # columns of the moved inputs in (u, d)
-        self.all_u = n_u
         self.places = _places(check)
         self.limits = [self._limit(name, value) for name, value in problem.limits.items()]
         self.soft = [k for k, limit in enumerate(self.limits) if limit.price < math.inf]
         self.sides = [(k, side) for k in self.soft for side in ("lower", "upper")
                       if math.isfinite(getattr(self.limits[k], side))]
         self.weights, self.objective_unit, self.sign = _objective(check, problem, self.places)
-        self.modifiers: dict[int, Modifier] = {}
+        # What real-time optimization adds to the objective ("objective") and to the limited quantity of a soft side (k, side):
+        # functions of the moved inputs that give value and gradient, in the unit of the quantity.
+        self.modifiers: dict[Any, Any] = {}
         low, high = kernels.limits()
         spans = list(self.moves.values())
         self.scale = np.concatenate([kernels.scale(), [b - a for a, b in spans],
@@ -106,6 +86,11 @@ class Statement:
         price = value.price if isinstance(value, Soft) else math.inf
         low, high = _pair(what, (value.lower, value.upper) if isinstance(value, Soft) else value, unit)
         return Limit(name, place, unit, low, high, nominal, price)
+
+    @property
+    def start_vector(self) -> Any:
+        """Unknowns at the middle of the moves and the initial or nominal states."""
+        return self.start(self.base)
 
     def start(self, point: Any) -> Any:
         """Unknowns at a steady state."""
@@ -150,13 +135,18 @@ class Statement:
         return values, whole
 
     def quantities(self, v: Any) -> tuple[Any, Any]:
-        """All signals with their modifiers, and derivatives by the unscaled (x, z, moved inputs)."""
-        values, slopes = self._signals(self.point(v), slopes=True)
-        u = (v * self.scale)[self.n_w:self.n]
-        for place, modifier in self.modifiers.items():
-            values[place] += modifier.value(u)
-            slopes[place, self.n_w:] += modifier.gradient(u)
-        return values, slopes
+        """All signals and their derivatives by the unscaled (x, z, moved inputs)."""
+        return self._signals(self.point(v), slopes=True)
+
+    def _modified(self, key: Any, v: Any) -> tuple[float, Any]:
+        """What a modifier adds, and its gradient by the unscaled (x, z, moved inputs)."""
+        import numpy as np
+
+        gradient = np.zeros(self.n)
+        if key not in self.modifiers:
+            return 0.0, gradient
+        value, gradient[self.n_w:] = self.modifiers[key]((v * self.scale)[self.n_w:self.n])
+        return float(value), gradient
 
     def cost(self, v: Any) -> tuple[float, Any]:
         """What is minimized, over its size, and its gradient by v."""
@@ -164,7 +154,8 @@ class Statement:
 
         values, slopes = self.quantities(v)
         gradient = np.zeros(len(v))
-        total = 0.0
+        total, own = self._modified("objective", v)
+        total, gradient[:self.n] = self.sign * total, self.sign * own
         for name, weight in self.weights.items():
             place = self.places[name][0]
             total += self.sign * weight * values[place]
@@ -202,9 +193,10 @@ class Statement:
                 high.append(self.row_upper[k] / limit.nominal)
         for j, (k, side) in enumerate(self.sides):
             limit, sign = self.limits[k], 1.0 if side == "lower" else -1.0
-            gradient = np.concatenate([slopes[limit.place], np.zeros(len(self.sides))])
+            more, own = self._modified((k, side), v)
+            gradient = np.concatenate([slopes[limit.place] + own, np.zeros(len(self.sides))])
             gradient[self.n + j] = sign
-            rows.append((values[limit.place] + sign * v[self.n + j] * self.scale[self.n + j]) / limit.nominal)
+            rows.append((values[limit.place] + more + sign * v[self.n + j] * self.scale[self.n + j]) / limit.nominal)
             gradients.append(gradient * self.scale / limit.nominal)
             low.append(limit.lower / limit.nominal if side == "lower" else -math.inf)
             high.append(limit.upper / limit.nominal if side == "upper" else math.inf)
@@ -244,8 +236,8 @@ def _moves(check: Any, problem: Any) -> dict[str, tuple[float, float]]:
                 check.value(signal, value)
         low, high = max(low, signal.lower), min(high, signal.upper)
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise errors.SpecError(f"{check.name}.{name} may move from {low:g} to {high:g} {signal.unit}. Expected finite bounds with "
-                                   f"room between them. Give moves={{'{name}': (lower, upper)}}.")
+            raise errors.SpecError(f"{check.name}.{name} may move from {low:g} to {high:g} {signal.unit}. Expected finite "
+                                   f"bounds with room between them. Give moves={{'{name}': (lower, upper)}}.")
         found[name] = (low, high)
     if not found:
         raise errors.SpecError(f"{check.name} has no input to move. Expected at least one.")
@@ -259,7 +251,8 @@ def _pair(what: str, value: Any, unit: str) -> tuple[float, float]:
     low = -math.inf if pair[0] is None else number(what, pair[0], unit)
     high = math.inf if pair[1] is None else number(what, pair[1], unit)
     if not low <= high:
-        raise errors.SpecError(f"{what} is {low:g} to {high:g} {unit}, the lower above the upper. Swap them, or correct the unit.")
+        raise errors.SpecError(f"{what} is {low:g} to {high:g} {unit}, the lower above the upper. Swap them, or correct "
+                               "the unit.")
     return low, high
 
 
