@@ -8,6 +8,8 @@ from twin.lazy import exports
 _PUBLIC = {
     "solve": "optimizers.solving",
     **dict.fromkeys(("Solution", "Active"), "optimizers.solution"),
+    **dict.fromkeys(("Trajectory", "Move", "Integral", "Sum"), "optimizers.dynamic.problem"),
+    "Ipopt": "optimizers.backends.ipopt",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)
