@@ -7,9 +7,11 @@ from twin.lazy import exports
 # Public name -> module; loaded at first use, so that `import optimizers` costs nothing.
 _PUBLIC = {
     "solve": "optimizers.solving",
+    "Design": "optimizers.design.problem",
     **dict.fromkeys(("Solution", "Active"), "optimizers.solution"),
     **dict.fromkeys(("Trajectory", "Move", "Integral", "Sum"), "optimizers.dynamic.problem"),
     "Ipopt": "optimizers.backends.ipopt",
+    **dict.fromkeys(("Blend", "Material", "Product", "Pool"), "optimizers.steady.blend"),
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)

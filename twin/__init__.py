@@ -10,10 +10,11 @@ __version__ = "0.1.0"
 # Public name -> module; loaded at first use, so that `import twin` costs nothing.
 _PUBLIC = {
     **dict.fromkeys(("TwinError", "SpecError", "UnitError", "DataError", "LoweringError", "ConvergenceError",
-                     "StorageError", "MissingExtraError"), "twin.errors"),
+                     "StorageError", "MissingExtraError", "ValidityWarning"), "twin.errors"),
     "Status": "twin.status",
     **dict.fromkeys(("state", "algebraic", "input", "disturbance", "output", "parameter", "static", "Signal"),
                     "twin.signals"),
+    "Shares": "twin.shares",
     "Module": "twin.module",
     "term": "twin.terms",
     "soft": "twin.limits",
@@ -42,6 +43,13 @@ _PUBLIC = {
     **dict.fromkeys(("Tag", "TagMap"), "twin.io.tags"),
     "RunWriter": "twin.io.recorder",
     "check_data": "twin.quality.check",
+    **dict.fromkeys(("AbstractController", "AbstractEstimator", "ControllerInfo", "EstimatorInfo", "Reading"),
+                    "twin.controller"),
+    **dict.fromkeys(("Ekf", "Ukf"), "twin.estimation.filters"),
+    "Scenarios": "twin.scenarios",
+    "calibrate": "twin.calibration.fit",
+    "Calibration": "twin.calibration.result",
+    "Unknown": "twin.calibration.unknowns",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)

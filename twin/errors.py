@@ -65,6 +65,10 @@ class MissingExtraError(TwinError, ImportError):
     """An optional library is not installed."""
 
 
+class ValidityWarning(UserWarning):
+    """A parameter lies outside the range that its source states: the model is extrapolated."""
+
+
 def unknown(kind: str, name: str, of: str, known: Iterable[str]) -> NameUnknownError:
     """Error for an unknown name, with the nearest known one."""
     known = list(known)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from twin import errors, module, parameters, signals
 from twin.lazy import jnp
 from twin.module import FrozenMap, Module
+from twin.shares import Shares
 from twin.signals import Signal
 from twin.terms import term, terms_of
 from twin.values import Row, Values, need_double
@@ -39,6 +40,7 @@ class Model(Module, abstract=True):
     added: tuple[Any, ...] = dataclasses.field(default=(), kw_only=True, metadata={"static": True})
     _declared: ClassVar[tuple[Signal, ...]] = ()
     _networks: ClassVar[tuple[Any, ...]] = ()
+    _shares: ClassVar[tuple[Shares, ...]] = ()
     signals = _Signals()
     of_role = _OfRole()
     time_unit: ClassVar[str] = "s"
@@ -50,6 +52,7 @@ class Model(Module, abstract=True):
             found |= {n: s for n, s in vars(c).items() if isinstance(s, Signal)}
         cls._declared = tuple(found.values())
         cls._networks = tuple(v for c in cls.__mro__ for v in vars(c).values() if hasattr(v, "rates_of_change"))
+        cls._shares = tuple(v for c in cls.__mro__ for v in vars(c).values() if isinstance(v, Shares))
         if not cls.__module__.startswith("twin."):
             _check_names(cls, found)
 
@@ -61,6 +64,8 @@ class Model(Module, abstract=True):
                 object.__setattr__(self, f.name, value)
         for network in self._networks:
             network.check(self)
+        for shares in self._shares:
+            shares.check(self.title, {n: getattr(self, n) for n in shares.names if n in self.__dataclass_fields__})
 
     @property
     def title(self) -> str:
@@ -294,6 +299,10 @@ def _check_names(cls: type[Model], found: Mapping[str, Signal]) -> None:
             if axis not in fields or not fields[axis].metadata.get("static"):
                 known = [n for n, f in fields.items() if f.metadata.get("kind") == "static"]
                 raise errors.unknown("static", axis, f"{cls.__name__}.{name} (shape=)", known)
+    for shares in cls._shares:
+        for name in shares.names:
+            if name not in found and name not in fields:
+                raise errors.unknown("signal or parameter", name, f"{cls.__name__} (Shares)", [*found, *fields])
     declared = {*found, *(n for n, f in fields.items() if f.metadata.get("kind"))}
     for base in cls.__mro__[1:]:
         own = {n for n in vars(base) if not n.startswith("__")} if base.__module__.startswith("twin.") else set()
@@ -338,7 +347,8 @@ class DynamicModel(Model, abstract=True):
 
     def profile_names(self) -> tuple[str, ...]:
         """Parameters that vary along the cells."""
-        return tuple(f.name for f in dataclasses.fields(self) if f.metadata.get("shape"))
+        axes = next((s.shape for s in self.signals if s.shape), None)
+        return tuple(f.name for f in dataclasses.fields(self) if f.metadata.get("shape") and f.metadata["shape"] == axes)
 
     def _cells(self, s: Values) -> dict[str, Any]:
         import jax

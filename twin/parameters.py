@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 from typing import Any
 
 from twin import errors, units
@@ -23,6 +24,11 @@ def checked(name: str, value: Any, meta: Any, shape: tuple[int, ...]) -> Any:
         For a string or quantity of another dimension.
     SpecError
         For NaN, a value outside the bounds, or a wrong number of values.
+
+    Warns
+    -----
+    ValidityWarning
+        For a value outside the range that the source states.
     """
     unit, (low, high) = meta["unit"], meta["bounds"]
     low, high = -math.inf if low is None else low, math.inf if high is None else high
@@ -35,8 +41,23 @@ def checked(name: str, value: Any, meta: Any, shape: tuple[int, ...]) -> Any:
     if not shape and not getattr(value, "shape", ()):
         number = units.to_model_unit(name, value, unit)
         _check(name, number, unit, low, high)
+        warn_beyond(name, number, meta)
         return number
-    return _array(name, value, unit, low, high, shape)
+    array = _array(name, value, unit, low, high, shape)
+    if array.size:
+        for number in (float(array.min()), float(array.max())):
+            warn_beyond(name, number, meta)
+    return array
+
+
+def warn_beyond(name: str, value: float, meta: Any) -> None:
+    """Warn of a value beyond the range that the source of a parameter states."""
+    low, high = meta["validity"]
+    if (low is not None and value < low) or (high is not None and value > high):
+        unit, source = meta["unit"], meta["source"]
+        ends = " to ".join("any" if v is None else f"{v:g}" for v in (low, high))
+        warnings.warn(f"{name} is {value:g} {unit}. It is known from {ends} {unit} ({source}). Beyond, the model is "
+                      "extrapolated: check the value, or compare with measurements.", errors.ValidityWarning, stacklevel=2)
 
 
 def _array(name: str, value: Any, unit: str, low: float, high: float, shape: tuple[int, ...]) -> Any:

@@ -133,7 +133,8 @@ def output(unit: str, *, lower: float = -math.inf, upper: float = math.inf, nomi
 
 
 def parameter(default: Any, unit: str, *, bounds: tuple[float | None, float | None] = (None, None),
-              scale: str = "linear", shape: tuple[str, ...] = (), source: str = "", doc: str = "") -> Any:
+              validity: tuple[float | None, float | None] = (None, None), scale: str = "linear",
+              shape: tuple[str, ...] = (), source: str = "", doc: str = "") -> Any:
     """Declare a constant of the model; `scale="log"` where it is fitted in its logarithm.
 
     Parameters
@@ -143,7 +144,9 @@ def parameter(default: Any, unit: str, *, bounds: tuple[float | None, float | No
     unit
         Such as "1/h", "kJ/(kg K)" or "-".
     bounds
-        Lower and upper limit in `unit`; None where there is none.
+        Lower and upper limit in `unit`, beyond which a value is refused; None where there is none.
+    validity
+        Range that the source states, inside `bounds`; a value beyond it is taken with a `ValidityWarning`.
     scale
         "linear" or "log".
     shape
@@ -154,8 +157,8 @@ def parameter(default: Any, unit: str, *, bounds: tuple[float | None, float | No
     if scale not in ("linear", "log"):
         raise errors.SpecError(f"scale is {scale!r}. Expected 'linear' or 'log'.")
     shape = (shape,) if isinstance(shape, str) else tuple(shape)
-    meta = {"kind": "parameter", "unit": unit, "bounds": tuple(bounds), "scale": scale, "shape": shape,
-            "source": source, "doc": doc}
+    meta = {"kind": "parameter", "unit": unit, "bounds": tuple(bounds), "validity": tuple(validity), "scale": scale,
+            "shape": shape, "source": source, "doc": doc}
     if hasattr(default, "__len__") and not isinstance(default, str):
         return dataclasses.field(default_factory=lambda: default, metadata=meta)
     return dataclasses.field(default=default, metadata=meta)

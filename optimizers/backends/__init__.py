@@ -1,1 +1,1 @@
-"""Solvers of others behind one small face each: the only place that imports them."""
+"""The only place that touches solver libraries: one file a library."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from twin import errors
+from twin.parameters import warn_beyond
 from twin.recipe import PID, Assign, Bolus, Harvest, Phase, Profile, Recipe
 
 
@@ -101,6 +102,7 @@ class Checker:
                                        f"{self.name}, or a "
                                        "mapping by name.")
             flat = values
+        self._whole({r.signal.name: flat[r.where] for r in rows if not r.shape})
         volumes = {r.signal.per for r in rows if r.signal.per}
         for r in rows:
             for v in flat[r.where] if r.shape else [flat[r.where]]:
@@ -111,6 +113,11 @@ class Checker:
                     raise errors.SpecError(f"The initial {self.name}.{r.signal.name} is {v:g} {r.signal.unit}. "
                                            "Expected a positive volume. Check value and unit.")
         return flat
+
+    def _whole(self, values: Mapping[str, Any]) -> None:
+        """Raise where given shares of a whole do not sum to it."""
+        for shares in getattr(self.model, "_shares", ()) if self.limits else ():
+            shares.check(self.name, values)
 
     def defaults(self) -> Mapping[str, Any]:
         """Initial states that the model gives."""
@@ -143,15 +150,18 @@ class Checker:
                                        "or a "
                                        "mapping by name.")
             given = dict(zip(names, values, strict=True))
-        facts = parameter_facts(self.model)
+        facts, declared = parameter_facts(self.model), _declared(self.model)
         for name, value in given.items():
             if name not in names:
                 raise errors.unknown("parameter", name, self.name, names)
-            unit, low, high = facts.get(name.split("[")[0], ("", None, None))
+            field = name.split("[")[0]
+            unit, low, high = facts.get(field, ("", None, None))
             label = f"{self.name}.{name}"
             v = number(label, value, unit)
             if not ((low is None or v >= low) and (high is None or v <= high)):
                 raise errors.out_of_range(label, v, unit, low, high, "Check value and unit.")
+            if field in declared:
+                warn_beyond(label, v, declared[field])
             flat[names.index(name)] = v
         return flat
 
@@ -167,8 +177,11 @@ class Checker:
             recipe = Recipe.constant(**_from_data(recipe, self.model))
         extra = dict(inputs or {})
         phases = []
+        held: dict[str, Any] = {r.signal.name: r.signal.nominal for r in self.model.layout("disturbance")}
         for k, phase in enumerate(recipe.phases):
             phases.append(self._phase(phase, {**phase.inputs, **extra} if k == 0 or extra else phase.inputs, k))
+            held |= phases[-1].inputs
+            self._whole(held)
         missing = [r.signal for r in self.model.layout("input") if r.signal.name not in phases[0].inputs]
         if missing:
             rows = "; ".join(f"{s.name} in {s.unit}, {s.lower:g} to {s.upper:g}, for example {s.nominal:g}"
@@ -279,14 +292,14 @@ class Checker:
 
 def parameter_facts(model: Any) -> dict[str, tuple[str, float | None, float | None]]:
     """Unit, lower and upper bound of each parameter field by name."""
-    found: dict[str, tuple[str, float | None, float | None]] = {}
+    return {name: (meta["unit"], *meta["bounds"]) for name, meta in _declared(model).items()}
+
+
+def _declared(model: Any) -> dict[str, Mapping[str, Any]]:
+    """What each parameter field declares, by name."""
     if not dataclasses.is_dataclass(model) or hasattr(model, "rows"):
-        return found
-    for f in dataclasses.fields(model):
-        if f.metadata.get("kind") == "parameter":
-            low, high = f.metadata["bounds"]
-            found[f.name] = (f.metadata["unit"], low, high)
-    return found
+        return {}
+    return {f.name: f.metadata for f in dataclasses.fields(model) if f.metadata.get("kind") == "parameter"}
 
 
 def _from_data(data: Any, model: Any) -> Mapping[str, Any]:

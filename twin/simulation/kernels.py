@@ -152,7 +152,7 @@ class Kernels:
         base = Point(self.name, {}, {}, tuple(guess[:self.n_x]), tuple(guess[self.n_x:]), u, d, tuple(p))
         if not consistent:
             return base
-        return self.with_unknowns(base, self._consistent(base) if self.n_z else guess)
+        return self.with_unknowns(base, self.consistent(base) if self.n_z else guess)
 
     def _packed(self, named: Mapping[str, Any]) -> list[float]:
         flat: list[float] = []
@@ -194,7 +194,7 @@ class Kernels:
                                "constant inputs. "
                                f"Give inputs={{'{name}': ...}}.")
 
-    def _consistent(self, base: Point) -> list[float]:
+    def consistent(self, base: Point) -> list[float]:
         """Unknowns whose algebraics satisfy their equations at the given states."""
         import numpy as np
 

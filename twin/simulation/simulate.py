@@ -162,6 +162,8 @@ class Simulator:
         result = self._trajectory(raw, x0, p)
         if throw:
             self._refuse_empty_vessel(raw)
+            if self.check.limits:
+                self._refuse_overflow(result)
         if throw and not result.status:
             raise errors.ConvergenceError(result.message, status=result.status, trajectory=result)
         return result
@@ -209,6 +211,18 @@ class Simulator:
                     raise errors.SpecError(f"{self.name}.{name} is {after:g} {unit} after the harvest in phase {int(row[1])} "
                                            f"'{phase.name}' at {row[0]:g} {self.model.time_unit}. Expected a positive volume. "
                                            f"Draw off less than the {before:g} {unit} that are there.")
+
+    def _refuse_overflow(self, result: Trajectory) -> None:
+        """Raise where more was fed than the vessel holds; a thousandth more is left to `Trajectory.excursions`."""
+        for k in self.volumes:
+            row = next(r for r in self.layout["state"] if r.start == k)
+            signal, rows = row.signal, result.raw["state"]
+            for t, values in zip(result.raw_times, rows, strict=True):
+                if values[k] > signal.upper * 1.001:
+                    raise errors.SpecError(f"{self.name}.{signal.name} is {values[k]:g} {signal.unit} at {t:g} "
+                                           f"{self.model.time_unit}. The vessel holds {signal.upper:g} {signal.unit}. Feed "
+                                           "less, draw off with twin.Harvest, or see the run with check_limits=False.",
+                                           trajectory=result)
 
     def _message(self, raw: RawRun) -> str:
         """What went wrong, when and where."""

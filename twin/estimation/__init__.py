@@ -1,0 +1,1 @@
+"""State estimation: Kalman filters for models whose states are measured late, rarely or not at all."""
