@@ -225,7 +225,8 @@ def local_errors(plan: Plan, grid: Grid, decisions: Decisions, x: Any, execution
     lengths = [(e.b - e.a) * decisions.durations[e.phase] for _, e in kept]
     end = float(sum(lengths) + lengths[-1])
     _, p = starting(plan, decisions)
-    run = Simulator(plan.model, Recipe(phases), times=[end], rtol=1e-9, check_limits=False, execution=execution, max_steps=500_000)
+    run = Simulator(plan.model, Recipe(phases), times=[end], rtol=1e-9, check_limits=False, execution=execution,
+                    max_steps=500_000)
     trajectory = run([float(v) for v in x[0]], p, throw=False)
     errors = np.zeros(len(grid.edges))
     sizes = np.array([abs(r.signal.nominal) or 1.0 for r in rows])
