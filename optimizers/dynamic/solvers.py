@@ -75,9 +75,10 @@ class IpoptSolver:
 
     def data(self) -> Any:
         """Arrays to be filled."""
-        from twin.engine.optimal import OcpData
+        from twin.engine import optimal
 
-        return OcpData.empty(self.solver.spec)
+        kind: Any = optimal.OcpData
+        return kind.empty(self.solver.spec)
 
     def stop(self) -> None:
         """IPOPT asks for itself at every iteration."""
