@@ -11,6 +11,7 @@ _PUBLIC = {
     **dict.fromkeys(("Solution", "Active"), "optimizers.solution"),
     **dict.fromkeys(("Trajectory", "Move", "Integral", "Sum"), "optimizers.dynamic.problem"),
     "Ipopt": "optimizers.backends.ipopt",
+    "Schedule": "optimizers.schedule.problem",
     **dict.fromkeys(("Blend", "Material", "Product", "Pool"), "optimizers.steady.blend"),
 }
 
