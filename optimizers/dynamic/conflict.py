@@ -49,6 +49,7 @@ def look(search: Search, plan: Plan, decisions: Decisions, number: int) -> Confl
             again = search.polish(again, number)
             if again.usable:
                 return again
+        return None
     violated.sort(key=lambda e: -e.share)
     return Conflict(soft.decisions, soft.played, violated, bool(soft.status))
 

@@ -120,7 +120,8 @@ class Search:
         key = (id(grid.plan), grid.elements, grid.extra)
         with self.lock:
             if key not in self.made:
-                tr = Transcription(grid.plan, grid)
+                like = next((made[0] for made in reversed(self.made.values()) if made[2] is grid.plan), None)
+                tr = Transcription(grid.plan, grid, like)
                 self.made[key] = (tr, self._solver(tr), grid.plan)
                 self.stop.solvers.append(self.made[key][1])
             return self.made[key][:2]

@@ -122,9 +122,12 @@ def reads(plan: Plan, place: Place) -> set[str]:
 class Transcription:
     """One plan on one grid: the specification of the engine, data for it, and what its answers mean."""
 
-    def __init__(self, plan: Plan, grid: Grid) -> None:
+    def __init__(self, plan: Plan, grid: Grid, like: Transcription | None = None) -> None:
         self.plan, self.grid = plan, grid
         self.layout = layout_of(plan, grid)
+        # the functions do not depend on the grid: the engine compiles them once for all grids
+        same = like is not None and like.layout == self.layout
+        self.functions = like.functions if like is not None and same else (self.point, self.stage, self.terminal)
         self.plant = as_jax(plan.model)
         model = plan.model
         self.sizes = {r: model.size(r) for r in ("state", "algebraic", "input", "disturbance", "output")}
@@ -153,7 +156,7 @@ class Transcription:
         m = len(grid.edges)
         sizes = self._scales()
         return OcpSpec(
-            self.plan.name, self.point, self.stage, self.terminal, parents=tuple(range(-1, m)), n_c=lay.n_c, n_u=lay.n_u,
+            self.plan.name, *self.functions, parents=tuple(range(-1, m)), n_c=lay.n_c, n_u=lay.n_u,
             carried=self._carried(), n_z=self.sizes["algebraic"], n_path=len(self._path_rows()), n_rows=len(self._rows()),
             n_rows_terminal=0, n_p_edge=max(s.stop for s in self.columns.values()), n_p_node=self._n_p_node(),
             degree=grid.degree, elements=grid.elements, **sizes)
