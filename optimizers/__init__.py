@@ -13,6 +13,7 @@ _PUBLIC = {
     "Ipopt": "optimizers.backends.ipopt",
     "Schedule": "optimizers.schedule.problem",
     **dict.fromkeys(("Blend", "Material", "Product", "Pool"), "optimizers.steady.blend"),
+    "Setpoints": "optimizers.steady.setpoints",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)
