@@ -114,7 +114,8 @@ def _few(problem: Problem, outcome: Outcome, precision: Precision) -> list[str]:
     free, rows = len(precision.free), len(outcome.residuals)
     if rows >= free + 1:
         return []
-    return [f"{rows} samples and priors cannot fix {free} unknowns with anything left to judge the fit by. Measure more, hold "
+    what = "samples and priors" if len(problem.space.prior_rows()[0]) else "samples"
+    return [f"{rows} {what} cannot fix {free} unknowns with anything left to judge the fit by. Measure more, hold "
             "some "
             "unknowns at known values, or give priors."]
 
@@ -146,13 +147,17 @@ def _weak(problem: Problem, outcome: Outcome, precision: Precision) -> list[str]
             text = f"The data fix {names[0]} {share}."
         else:
             same = np.sign(direction[strong[0]]) == np.sign(direction[strong[1]])
-            how = "their product" if len(names) == 2 and not same else "their ratio" if len(names) == 2 else "a combination"
-            text = (f"{_listed(names)} cannot be told apart: moving them together ({'same' if same else 'opposite'} way) hardly "
-                    f"changes the fit, {how} is what the data fix (this direction {share}).")
+            positive = all(problem.space.coordinates[precision.free[k]].lower >= 0 for k in strong)
+            how = "a combination of them"
+            if len(names) == 2 and positive:
+                how = "their ratio" if same else "their product"
+            move = "moving them together" if len(names) > 2 else "raising both" if same else "raising one and lowering the other"
+            text = (f"{_listed(names)} cannot be told apart: {move} hardly changes the fit; {how} is what the data fix "
+                    f"(this direction {share}).")
         helps = _what_helps(problem, outcome, precision, direction)
         said.append(f"{text} {helps}")
         named |= set(names)
-    t = t_quantile(0.975, precision.degrees)
+    t = t_quantile(0.975, precision.spread_degrees)
     for k, label in zip(precision.free, labels, strict=True):
         c, error = problem.space.coordinates[k], math.sqrt(precision.covariance[k, k])
         value = c.to_natural(float(outcome.q[k]))
