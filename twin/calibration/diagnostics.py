@@ -33,7 +33,8 @@ def examine(problem: Problem, outcome: Outcome, precision: Precision, confidence
     tests = [_tests(problem, outcome, precision, k) for k in range(len(problem.engine.rows.signals))]
     suspicion = suspects.suspects_of(problem, outcome, precision)
     sentences = [*_few(problem, outcome, precision), *_bounds(problem, outcome, precision), *_weak(problem, outcome, precision),
-                 *_starts(problem, outcome), *suspicion.sentences, *_misfit(problem, precision), *_patterns(tests)]
+                 *_starts(problem, outcome), *suspicion.sentences, *_misfit(problem, precision), *_growing(problem, outcome),
+                 *_patterns(tests)]
     return Found(tuple(tests), tuple(sentences), suspicion.outliers)
 
 
@@ -90,6 +91,24 @@ def _patterns(tests: Sequence[Mapping[str, Any]]) -> list[str]:
                         f"{t['runs_p']:.2g}, "
                         f"neighbors correlate by {t['lag_1']:.2f}): the model misses something there, and the intervals are too "
                         "narrow.")
+    return said
+
+
+def _growing(problem: Problem, outcome: Outcome) -> list[str]:
+    """Signals whose residuals grow with their value (rank correlation): their noise is a share of it."""
+    import numpy as np
+
+    rows, said = problem.engine.rows, []
+    for k, name in enumerate(rows.signals):
+        mine = np.flatnonzero(rows.signal == k)
+        if len(mine) < 20:
+            continue
+        size = np.abs(rows.value[mine])
+        one, other = (np.argsort(np.argsort(v, kind="stable")) for v in (size, np.abs(outcome.residuals[mine])))
+        together = float(np.corrcoef(one, other)[0, 1])
+        if together > max(0.3, 4 / math.sqrt(len(mine))):
+            said.append(f"The residuals of {name} grow with its value (rank correlation {together:.2f}): state its noise as "
+                        f"a share, as in noise={{'{name}': ({0.01 * float(np.median(size)):.1g}, '3 %')}}.")
     return said
 
 

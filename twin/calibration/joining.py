@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twin import errors
-from twin.calibration.squares import Outcome, Quadratic, fit_squares
+from twin.calibration.squares import TOLERANCE, Outcome, Quadratic, fit_squares, variance_of
 from twin.status import Status
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from twin.calibration.problem import Problem
 
 MET = 1e-8  # equations of the pieces count as met below this, relative to the size of the states
-TOLERANCE = 1e-10  # share of the cost that a step must promise to go on
 GAP = 1e-6  # largest change of the cost on a mesh twice as fine, as a share of it
 MESHES = 6  # most refinements
 MOST = 6000  # most pieces
@@ -51,24 +50,24 @@ def joined(pieces: Pieces, values: Any, stages: Any, rounds: int = 25) -> tuple[
 
 
 def fit_pieces(pieces: Pieces, problem: Problem, q: Any, *, max_iterations: int, max_seconds: float = math.inf,
-               progress: Callable[[int, float], None] | None = None) -> Outcome:
-    """Minimize the weighted squares of a problem over unknowns and stage values.
+               tolerance: float = TOLERANCE, progress: Callable[[int, float], None] | None = None) -> Outcome:
+    """Minimize the weighted squares of a problem over unknowns and stage values; arguments as `fit_squares`.
 
     Raises
     ------
     ConvergenceError
         Where the equations cannot be evaluated at the start.
     """
-    return _Join(pieces, problem, max_iterations, time.monotonic() + max_seconds, progress).run(q)
+    return _Join(pieces, problem, max_iterations, time.monotonic() + max_seconds, tolerance, progress).run(q)
 
 
 class _Join:
-    def __init__(self, pieces: Pieces, problem: Problem, left: int, until: float,
+    def __init__(self, pieces: Pieces, problem: Problem, left: int, until: float, tolerance: float,
                  progress: Callable[[int, float], None] | None) -> None:
         import numpy as np
 
         self.pieces, self.problem, self.left, self.until, self.progress = pieces, problem, left, until, progress
-        self.steps = self.failures = 0
+        self.steps, self.failures, self.tolerance = 0, 0, tolerance
         self.history: list[float] = []
         self.prior = problem.space.prior_rows()
         self.lower, self.upper = problem.space.bounds
@@ -137,8 +136,8 @@ class _Join:
         for point in (problem.space.start, q):
             try:
                 found = fit_squares(problem.weighted, point, self.lower, self.upper, loss=problem.loss, reach=problem.reach,
-                                    max_iterations=self.left, floor=problem.floor, max_seconds=self.until - time.monotonic(),
-                                    progress=self.progress)
+                                    max_iterations=self.left, floor=problem.floor, tolerance=self.tolerance,
+                                    max_seconds=self.until - time.monotonic(), progress=self.progress)
             except errors.ConvergenceError:
                 continue
             self.left -= found.iterations
@@ -154,7 +153,7 @@ class _Join:
         import numpy as np
 
         pieces, problem = self.pieces, self.problem
-        enough = self.left - patience
+        least = self.left - patience
         while True:
             linear = self._linearized(q)
             r, jacobian, shift = self._assembled(q, linear)
@@ -167,11 +166,12 @@ class _Join:
             if self.progress is not None:
                 self.progress(self.steps, cost)
             full = model.step(0.0, self.norms, low, high)
-            if linear.defect < MET and (model.reduction(full) <= TOLERANCE * cost or cost <= problem.floor):
+            enough = max(self.tolerance * variance_of(cost, jacobian), problem.floor)
+            if linear.defect < MET and (model.reduction(full) <= enough or cost <= problem.floor):
                 return q, (r + shift, jacobian), Status.SUCCESS
             if self.left <= 0 or time.monotonic() > self.until:
                 return q, (r, jacobian), Status.ITERATION_LIMIT if self.left <= 0 else Status.TIME_LIMIT
-            if self.left <= enough:
+            if self.left <= least:
                 return q, (r, jacobian), Status.NOT_CONVERGED
             moved = self._moved(q, linear, model, r, cost, low, high)
             if moved is None:

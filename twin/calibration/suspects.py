@@ -14,6 +14,7 @@ from twin.calibration.problem import Problem
 from twin.calibration.squares import Outcome
 
 LIGHT = 1e-7  # weight of a sample that is left out
+MANY = 3  # so many wild samples may always be told, in large data one in fifty
 WILD = 6.0  # robust standard deviations from which on a sample stands out
 FACTORS = {1e3: "a factor 1000, as between g and mg", 60.0: "a factor 60, as between h and min", 3600.0: "a factor 3600, as "
                                                                                                          "between h and s",
@@ -90,8 +91,10 @@ def _wild(problem: Problem, outcome: Outcome, precision: Precision) -> tuple[lis
         jacobian = here.jacobian[:m][:, free] / _weights(m, wild)[:, None]
         left = _bent(r, jacobian, _deviations(problem, r))
         far = {int(k) for k in np.flatnonzero(np.abs(left) > limit * _deviations(problem, left))}
-        if not far - wild or len(far | wild) > max(1, m // 10):
+        if not far - wild:
             break
+        if len(far | wild) > max(MANY, m // 50):
+            return [], None  # so many are no accidents: the model or the noise is another
         wild |= far
         light = problem.noise.fixed(problem.noise.sigma / _weights(m, wild))
         try:
