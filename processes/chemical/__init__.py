@@ -13,6 +13,8 @@ _PUBLIC = {
     "SemiBatchReactor": "processes.chemical.batch_reactor",
     "TubularReactor": "processes.chemical.tubular_reactor",
     "VanDeVusse": "processes.chemical.van_de_vusse",
+    "WilliamsOtto": "processes.chemical.williams_otto",
+    "WilliamsOttoTwoReactions": "processes.chemical.williams_otto",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)

@@ -44,7 +44,7 @@ class IsothermalVanDeVusse(twin.DynamicModel):
                 "c_b": -s.dilution * s.c_b + made - self.k_2 * s.c_b}
 
     def initial(self) -> Mapping[str, Any]:
-        return {"c_a": 3.0, "c_b": 1.117}
+        return {"c_a": 2.0, "c_b": 1.117}
 
     def recipe(self) -> twin.Recipe:
         """The usual operating point, left of the peak, for 20 min."""
