@@ -60,9 +60,9 @@ class DistillationColumn(twin.DynamicModel):
                                 doc="share of the feed that enters a tray or one above")
     t_light = twin.parameter(341.9, "K", bounds=(200, 500), source=SKOGESTAD, doc="boiling point of the light component")
     t_heavy = twin.parameter(357.4, "K", bounds=(200, 500), source=SKOGESTAD, doc="boiling point of the heavy component")
-    sensor_offset = twin.parameter(0.0, "-", source=SENSOR, doc="soft sensor: constant part of the logit of the purity")
-    sensor_slope = twin.parameter(1.0, "-", source=SENSOR, doc="soft sensor: logit of the purity over that of the tray")
-    sensor_reflux = twin.parameter(0.0, "min/kmol", source=SENSOR, doc="soft sensor: logit of the purity over the reflux")
+    sensor_offset = twin.parameter(1.5738, "-", source=SENSOR, doc="soft sensor: constant part of the logit of the purity")
+    sensor_slope = twin.parameter(1.0382, "-", source=SENSOR, doc="soft sensor: logit of the purity over that of the tray")
+    sensor_reflux = twin.parameter(0.1857, "min/kmol", source=SENSOR, doc="soft sensor: logit of the purity over the reflux")
 
     @classmethod
     def with_feed_on_stage(cls, stage: int, **parameters: Any) -> DistillationColumn:
