@@ -9,6 +9,7 @@ _PUBLIC = {
     "solve": "optimizers.solving",
     "Design": "optimizers.design.problem",
     **dict.fromkeys(("Solution", "Active"), "optimizers.solution"),
+    "Schedule": "optimizers.schedule.problem",
     **dict.fromkeys(("Blend", "Material", "Product", "Pool"), "optimizers.steady.blend"),
 }
 
