@@ -61,7 +61,7 @@ class TennesseeEastman:
     >>> plant = TennesseeEastman(lambda xmv: [0.1 * sum(xmv)] * 41, sample_time="3 min")
     >>> measured = plant.step({"v_purge": 50.0})
     >>> round(measured["purge_flow"], 3)
-    51.738
+    51.649
     """
 
     def __init__(self, plant: Plant, *, sample_time: float | str, valves: Sequence[float] = BASE) -> None:
