@@ -9,7 +9,7 @@ from typing import Any
 from optimizers.schedule import checking, views
 from optimizers.schedule.answer import Answer
 from optimizers.schedule.problem import Schedule
-from optimizers.schedule.replay import Replay, replay
+from optimizers.schedule.replaying import Replay, replay
 from optimizers.schedule.work import Placed
 from optimizers.solution import Solution
 from twin import errors
