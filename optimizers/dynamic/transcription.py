@@ -127,7 +127,9 @@ class Transcription:
         self.layout = layout_of(plan, grid)
         # the functions do not depend on the grid: the engine compiles them once for all grids
         same = like is not None and like.layout == self.layout
-        self.functions = like.functions if like is not None and same else (self.point, self.stage, self.terminal)
+        self.functions: tuple[Any, ...] = (self.point, self.stage, self.terminal)
+        if like is not None and same:
+            self.functions = like.functions
         self.plant = as_jax(plan.model)
         model = plan.model
         self.sizes = {r: model.size(r) for r in ("state", "algebraic", "input", "disturbance", "output")}
