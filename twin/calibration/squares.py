@@ -161,7 +161,8 @@ class _Fit:
                 scale = np.maximum(scale, model.norms)
                 low, high = self.lower - q, self.upper - q
                 full = model.step(0.0, scale, low, high)
-                if here[2] <= max(self.floor, ROUNDING * history[0]) or model.reduction(full) <= self.tolerance * variance_of(here[2], here[1]):
+                enough = self.tolerance * variance_of(here[2], here[1])
+                if here[2] <= max(self.floor, ROUNDING * history[0]) or model.reduction(full) <= enough:
                     status = Status.SUCCESS
                     break
                 accepted = False
