@@ -21,7 +21,7 @@ Terms = Mapping[str, Any] | Sequence[str]
 
 
 def train(model: Any, data: Any, *, terms: Terms, parameters: Sequence[str] = (), signals: Sequence[str] | None = None,
-          noise: Mapping[str, Any] | None = None, initial: Mapping[str, Any] | None = None,
+          noise: Any = None, initial: Any = None,
           inputs: Mapping[str, Any] | None = None, left_out: int | Sequence[str] | None = None,
           sizes: Sequence[float] = SIZES, max_iterations: int = 8, start: str = "rates", rtol: float = 1e-5, seed: int = 0,
           max_seconds: float | None = None, execution: str | None = None, throw: bool = True,
@@ -45,12 +45,12 @@ def train(model: Any, data: Any, *, terms: Terms, parameters: Sequence[str] = ()
     parameters
         Names of parameters that are fitted beside the terms, held near their values (20 %) and within their bounds.
     signals
-        Measured states and algebraics to fit; all that are measured without.
+        Measured states, algebraics and outputs to fit; all that are measured without.
     noise
-        {signal: standard deviation, or (standard deviation, share of the value)} in the unit of the signal. Sizes are
-        estimated from the residuals; this says how the error grows with the value.
+        As in `calibrate`: {signal: 0.1, "3 %" or (0.1, "3 %")}. Sizes are estimated from the residuals of each signal; this
+        says how the error grows with the value.
     initial
-        Initial states: numbers, text with a unit, or "first" for the first measurement; those of the model without.
+        As in `calibrate`: {state: value}, {run: {state: value}}, or "first" for the first sample of each measured state.
     inputs
         Inputs and disturbances that are not measured, or replace what is.
     left_out
@@ -109,9 +109,9 @@ def train(model: Any, data: Any, *, terms: Terms, parameters: Sequence[str] = ()
         raise errors.SpecError(f"sizes are {tuple(sizes)}. Expected positive sizes, increasing.")
     if start not in ("rates", "zero"):
         raise errors.unknown("start", start, "train", ("rates", "zero"))
-    problem = state_problem(model, data, terms, parameters=tuple(parameters), signals=signals, noise=noise or {},
-                            initial=initial or {}, inputs=inputs or {}, rtol=rtol, execution=execution)
-    folds = folds_of([r.name for r in problem.runs], left_out)
+    problem = state_problem(model, data, terms, parameters=tuple(parameters), signals=signals, noise=noise,
+                            initial=initial, inputs=inputs, rtol=rtol, execution=execution)
+    folds = folds_of(problem.rows.runs, left_out)
     clock = Clock(None if max_seconds is None else began + max_seconds)
     walks = [Walk(problem, fold, seed + k, clock) for k, fold in enumerate(folds)]
     final, chosen, status = Walk(problem, (), seed, clock), None, Status.SUCCESS
