@@ -131,6 +131,18 @@ def test_the_domain_is_stored_and_leaving_it_is_told() -> None:
     assert "was trained for" in found.sentence("min")
 
 
+def test_the_start_that_matches_rates_is_near_the_law() -> None:
+    """Without a single simulation of the corrected model, most of the error is gone."""
+    from twin.learning.problem import state_problem
+    from twin.learning.walk import Clock, Walk, loss_of
+
+    problem = state_problem(Tank(), measured(), {"drain": ("level",)}, parameters=(), signals=None, noise=None, initial="first",
+                            inputs=None, rtol=1e-5, execution=None)
+    walk = Walk(problem, (0,), 0, Clock(None))
+    walk.begin("rates")
+    assert loss_of(problem, walk.theta, (0,)) < 0.5
+
+
 def test_tables_and_pictures() -> None:
     """One row a run and signal; one a step; a figure with a panel for each."""
     result = trained()

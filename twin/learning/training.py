@@ -23,7 +23,7 @@ Terms = Mapping[str, Any] | Sequence[str]
 def train(model: Any, data: Any, *, terms: Terms, parameters: Sequence[str] = (), signals: Sequence[str] | None = None,
           noise: Any = None, initial: Any = None,
           inputs: Mapping[str, Any] | None = None, left_out: int | Sequence[str] | None = None,
-          sizes: Sequence[float] = SIZES, max_iterations: int = 8, start: str = "rates", rtol: float = 1e-5, seed: int = 0,
+          sizes: Sequence[float] = SIZES, max_iterations: int = 8, start: str = "zero", rtol: float = 1e-5, seed: int = 0,
           max_seconds: float | None = None, execution: str | None = None, throw: bool = True,
           progress: Callable[[str], None] | None = None) -> Training:
     """Learn corrections of terms from measured runs, through the simulation.
@@ -61,8 +61,8 @@ def train(model: Any, data: Any, *, terms: Terms, parameters: Sequence[str] = ()
     max_iterations
         Most steps for each size.
     start
-        "rates" starts each member at what matches the changes between measurements, without simulating; "zero" at no
-        correction.
+        "zero" starts each member at no correction; "rates" at what matches the changes between measurements, found without
+        simulating: for models that are slow, or diverge without their corrections.
     rtol
         Tolerance of the simulations.
     seed
