@@ -13,9 +13,11 @@ SINGULAR = 1e-9  # singular values below this share of the largest are zero
 
 
 def t_quantile(level: float, degrees: float) -> float:
-    """Quantile of Student's t; infinite without degrees of freedom."""
+    """Quantile of Student's t; of the normal distribution with infinite degrees of freedom, infinite without any."""
     from scipy import special
 
+    if math.isinf(degrees):
+        return float(special.ndtri(level))
     return float(special.stdtrit(degrees, level)) if degrees > 0 else math.inf
 
 
@@ -29,6 +31,8 @@ class Precision:
         True where a bound holds a coordinate, shape (n,).
     degrees
         Rows (priors included) less free coordinates.
+    spread_degrees
+        Degrees of freedom of Student's t: `degrees`, or infinite where all deviations were stated.
     factor
         Estimated variance of a residual: 1 where deviations were stated or estimated by signal.
     reduced
@@ -44,6 +48,7 @@ class Precision:
 
     held: Any
     degrees: int
+    spread_degrees: float
     factor: float
     reduced: float
     covariance: Any
@@ -67,7 +72,7 @@ def precision_of(problem: Problem, outcome: Outcome) -> Precision:
     # Columns per relative change of the value, so that singular values compare parameters of any unit.
     slope = problem.space.slope(problem.space.natural(outcome.q))[free]
     values = problem.space.natural(outcome.q)[free]
-    size = np.where(np.abs(values) > 0, np.abs(values), 1.0) / np.where(slope != 0, np.abs(slope), 1.0)
+    size = _sizes([problem.space.coordinates[k] for k in free], values) / np.where(slope != 0, np.abs(slope), 1.0)
     _, s, vt = np.linalg.svd(jacobian * size, full_matrices=False)
     if len(s) < len(free):  # fewer rows than unknowns
         s = np.concatenate([s, np.zeros(len(free) - len(s))])
@@ -81,14 +86,27 @@ def precision_of(problem: Problem, outcome: Outcome) -> Precision:
             inner[k, k] = math.inf
     covariance = np.zeros((n, n))
     covariance[np.ix_(free, free)] = inner
-    return Precision(held, degrees, factor, reduced, covariance, s / math.sqrt(factor) if factor > 0 else s, vt, free)
+    known = not problem.noise.equal and not problem.noise.estimated
+    return Precision(held, degrees, math.inf if known else degrees, factor,
+                     reduced, covariance, s / math.sqrt(factor) if factor > 0 else s, vt, free)
+
+
+def _sizes(coordinates: Any, values: Any) -> Any:
+    """Typical size of each value: its own, or the median of those with the same unit where it is near zero."""
+    import numpy as np
+
+    found = np.abs(values)
+    for unit in {c.unit for c in coordinates if c.scale == "linear"}:
+        mine = [k for k, c in enumerate(coordinates) if c.unit == unit and c.scale == "linear"]
+        found[mine] = np.maximum(found[mine], np.median(found[mine]))
+    return np.where(found > 0, found, 1.0)
 
 
 def intervals(problem: Problem, q: Any, precision: Precision, confidence: float) -> list[tuple[float, float]]:
     """Interval of each value; a held value has none (NaN)."""
     import numpy as np
 
-    t = t_quantile(0.5 + confidence / 2, precision.degrees)
+    t = t_quantile(0.5 + confidence / 2, precision.spread_degrees)
     found = []
     for k, c in enumerate(problem.space.coordinates):
         if precision.held[k]:

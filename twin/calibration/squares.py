@@ -16,6 +16,7 @@ from twin import errors
 from twin.status import Status
 
 LARGEST_DAMPING = 1e15
+TOLERANCE = 1e-6
 LOSSES = ("squares", "huber", "soft_l1")
 Evaluate = Callable[[Any], tuple[Any, Any] | None]
 Seen = Callable[[Any, float], bool]
@@ -87,7 +88,7 @@ class Outcome:
 
 
 def fit_squares(evaluate: Evaluate, start: Any, lower: Any, upper: Any, *, loss: Loss | None = None, reach: Any = None,
-                max_iterations: int = 100, tolerance: float = 1e-10, floor: float = 0.0, max_seconds: float = math.inf,
+                max_iterations: int = 100, tolerance: float = TOLERANCE, floor: float = 0.0, max_seconds: float = math.inf,
                 progress: Callable[[int, float], None] | None = None, seen: Seen | None = None) -> Outcome:
     """Minimize a sum of squared residuals within bounds.
 
@@ -105,7 +106,8 @@ def fit_squares(evaluate: Evaluate, start: Any, lower: Any, upper: Any, *, loss:
     max_iterations, max_seconds
         Limits; the best point so far is kept.
     tolerance
-        Ends where a Gauss-Newton step would reduce the cost by less than this share of it.
+        Ends where a Gauss-Newton step would reduce the cost by less than this share of the variance of a residual (cost
+        over degrees of freedom): 1e-6 is a step of a thousandth of a standard error.
     floor
         Ends where the cost is below it.
     progress
@@ -172,11 +174,11 @@ class _Fit:
                 if time.monotonic() - begin > max_seconds:
                     status = Status.TIME_LIMIT
                     break
-                model = _Quadratic(here[0], here[1], self.loss)
+                model = Quadratic(here[0], here[1], self.loss)
                 scale = np.maximum(scale, model.norms)
                 low, high = self.lower - q, self.upper - q
                 full = model.step(0.0, scale, low, high)
-                if here[2] <= self.floor or model.reduction(full) <= self.tolerance * here[2]:
+                if here[2] <= self.floor or model.reduction(full) <= self.tolerance * variance_of(here[2], here[1]):
                     status = Status.SUCCESS
                     break
                 accepted = False
@@ -212,14 +214,25 @@ class _Fit:
         return Outcome(q, here[0], here[1], here[2], status, message, k, self.evaluations, self.failures, tuple(history))
 
 
-class _Quadratic:
-    """The quadratic model of the cost around a point, in triangular form."""
+def variance_of(cost: float, jacobian: Any) -> float:
+    """Cost over the degrees of freedom."""
+    m, n = jacobian.shape
+    return cost / max(m - n, 1)
 
-    def __init__(self, r: Any, jacobian: Any, loss: Loss) -> None:
+
+class Quadratic:
+    """The quadratic model of the cost around a point, in triangular form.
+
+    `shift` is a change of the residuals that every step brings with it.
+    """
+
+    def __init__(self, r: Any, jacobian: Any, loss: Loss, shift: Any = None) -> None:
         import numpy as np
 
         w = np.sqrt(loss.weights(r))
-        a, b = jacobian * w[:, None], r * w
+        a, here = jacobian * w[:, None], r * w
+        b = here if shift is None else here + shift * w
+        self.shifted = float(b @ b - here @ here)
         self.norms = np.sqrt((a * a).sum(axis=0))
         if len(a) > 2 * a.shape[1]:  # rotated once, so that every step is a small problem
             q, a = np.linalg.qr(a)
@@ -260,6 +273,10 @@ class _Quadratic:
         return np.clip(d, low, high) / safe
 
     def reduction(self, d: Any) -> float:
-        """By how much the model says the cost falls, undamped."""
+        """By how much the model says the cost falls after the shift, undamped."""
         moved = self.a @ d
         return float(-(moved @ moved) - 2 * (moved @ self.b))
+
+    def change(self, d: Any) -> float:
+        """Change of the cost with shift and step."""
+        return self.shifted - self.reduction(d)
