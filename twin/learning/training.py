@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from twin import errors
+from twin import errors, learned
 from twin.learning.conclusion import conclude
 from twin.learning.problem import state_problem
 from twin.learning.result import Training
@@ -23,7 +23,7 @@ Terms = Mapping[str, Any] | Sequence[str]
 def train(model: Any, data: Any, *, terms: Terms, parameters: Sequence[str] = (), signals: Sequence[str] | None = None,
           noise: Any = None, initial: Any = None,
           inputs: Mapping[str, Any] | None = None, left_out: int | Sequence[str] | None = None,
-          sizes: Sequence[float] = SIZES, max_iterations: int = 8, start: str = "zero", rtol: float = 1e-5, seed: int = 0,
+          sizes: Sequence[float] = SIZES, max_iterations: int = 8, start: str | None = None, rtol: float = 1e-5, seed: int = 0,
           max_seconds: float | None = None, execution: str | None = None, throw: bool = True,
           progress: Callable[[str], None] | None = None) -> Training:
     """Learn corrections of terms from measured runs, through the simulation.
@@ -62,7 +62,8 @@ def train(model: Any, data: Any, *, terms: Terms, parameters: Sequence[str] = ()
         Most steps for each size.
     start
         "zero" starts each member at no correction; "rates" at what matches the changes between measurements, found without
-        simulating: for models that are slow, or diverge without their corrections.
+        simulating: where a term is replaced, or the model diverges without its correction. By itself "rates" where a term is
+        replaced, else "zero".
     rtol
         Tolerance of the simulations.
     seed
@@ -107,10 +108,12 @@ def train(model: Any, data: Any, *, terms: Terms, parameters: Sequence[str] = ()
     began = time.perf_counter()
     if not sizes or min(sizes) <= 0 or list(sizes) != sorted(sizes):
         raise errors.SpecError(f"sizes are {tuple(sizes)}. Expected positive sizes, increasing.")
-    if start not in ("rates", "zero"):
-        raise errors.unknown("start", start, "train", ("rates", "zero"))
+    if start not in (None, "rates", "zero"):
+        raise errors.unknown("start", str(start), "train", ("rates", "zero"))
     problem = state_problem(model, data, terms, parameters=tuple(parameters), signals=signals, noise=noise,
                             initial=initial, inputs=inputs, rtol=rtol, execution=execution)
+    if start is None:
+        start = "rates" if any(isinstance(problem.model.learned[n], learned.Replace) for n in problem.terms) else "zero"
     folds = folds_of(problem.rows.runs, left_out)
     clock = Clock(None if max_seconds is None else began + max_seconds)
     walks = [Walk(problem, fold, seed + k, clock) for k, fold in enumerate(folds)]
