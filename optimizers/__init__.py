@@ -9,9 +9,12 @@ _PUBLIC = {
     "solve": "optimizers.solving",
     "Design": "optimizers.design.problem",
     **dict.fromkeys(("Solution", "Active"), "optimizers.solution"),
+    **dict.fromkeys(("Trajectory", "Move", "Integral", "Sum"), "optimizers.dynamic.problem"),
+    "Ipopt": "optimizers.backends.ipopt",
     "Schedule": "optimizers.schedule.problem",
     "Dispatch": "optimizers.energy.dispatch",
     **dict.fromkeys(("Blend", "Material", "Product", "Pool"), "optimizers.steady.blend"),
+    "Setpoints": "optimizers.steady.setpoints",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)

@@ -10,7 +10,7 @@ _PUBLIC = {
     **dict.fromkeys(("Campaign", "Link", "Mode", "Order", "Placed", "Recipe", "Task", "chain"), "optimizers.schedule.work"),
     **dict.fromkeys(("Goal",), "optimizers.schedule.problem"),
     **dict.fromkeys(("Batch", "Fit", "Material", "Network", "Process", "Utility"), "optimizers.schedule.network"),
-    **dict.fromkeys(("Replay", "replay_plan"), "optimizers.schedule.replay"),
+    **dict.fromkeys(("Replay", "replay"), "optimizers.schedule.replaying"),
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from optimizers.schedule.network import Batch, Network
-from optimizers.schedule.replay import steps_of
+from optimizers.schedule.replaying import steps_of
 from optimizers.solution import Solution
 from twin import errors
 from twin.status import Status

@@ -9,7 +9,7 @@ from typing import Any
 from optimizers.schedule import checking, views
 from optimizers.schedule.answer import Answer
 from optimizers.schedule.problem import Schedule
-from optimizers.schedule.replay import Replay, replay_plan
+from optimizers.schedule.replaying import Replay, replay
 from optimizers.schedule.work import Placed
 from optimizers.solution import Solution
 from twin import errors
@@ -53,7 +53,7 @@ def run_engine(problem: Schedule, start: Sequence[Placed], max_seconds: float | 
 
 def checked(problem: Schedule, answer: Answer, seconds: float) -> Solution:
     """The Solution of an answer: replayed, its claim compared, its status in a sentence."""
-    record: Replay | None = replay_plan(problem, answer.placed) if answer.placed else None
+    record: Replay | None = replay(problem, answer.placed) if answer.placed else None
     status = answer.status
     stats = {**answer.stats, "seconds": seconds}
     if record is None:

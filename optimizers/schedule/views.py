@@ -124,7 +124,7 @@ def plot(solution: Solution, *, path: str | Path | None = None, color: str = "fa
 
 
 def _load(plan: Schedule, placed: list[Any], axis: Any, end: float) -> None:
-    from optimizers.schedule.replay import steps_of
+    from optimizers.schedule.replaying import steps_of
 
     levels = steps_of([(p.start, p.end, plan.tasks[p.task].ways[p.mode].power) for p in placed])
     axis.step([t for t, _ in levels], [v for _, v in levels], where="post", color="0.2", linewidth=1)

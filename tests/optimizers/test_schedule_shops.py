@@ -26,7 +26,7 @@ from optimizers.schedule import (
     Unit,
     Window,
     chain,
-    replay_plan,
+    replay,
     shifts,
 )
 from twin.status import Status
@@ -138,7 +138,7 @@ def test_power_states_of_one_machine() -> None:
     assert by_pricing_gaps(durations, prices) == 145
     starts = [2, 3, 5, 7]
     early = [Placed(f"J{k}/run", "machine", s, s + d) for k, (s, d) in enumerate(zip(starts, durations, strict=True))]
-    assert replay_plan(machine(durations, prices), early).objective == 176
+    assert replay(machine(durations, prices), early).objective == 176
 
 
 def test_power_states_agree_with_dynamic_programming() -> None:
@@ -203,8 +203,8 @@ def test_replay_finds_what_is_broken(rich_plan: optimizers.Solution, change: obj
     """The checker is not the solver: broken plans are told."""
     plan = rich()
     good = list(rich_plan.replay.placed)
-    assert not replay_plan(plan, good).violated
-    found = " ".join(replay_plan(plan, change(good)).violated)  # type: ignore[operator]
+    assert not replay(plan, good).violated
+    found = " ".join(replay(plan, change(good)).violated)  # type: ignore[operator]
     assert any(word in found for word in sentence.split("|")), found
 
 
@@ -219,14 +219,14 @@ def test_replay_finds_each_shared_limit() -> None:
     plan = optimizers.Schedule(units, orders, crews=[Crew("men", 1)], buffers=[Buffer("shelf", 1)], power_limit=8.0, horizon=30)
     bad = [Placed("P/1", "a", 7, 9), Placed("P/2", "b", 10, 11), Placed("Q/1", "b", 8, 10), Placed("Q/2", "a", 9.5, 10.5),
            Placed("R/1", "b", 9, 10), Placed("R/2", "b", 20, 21)]
-    found = " ".join(replay_plan(plan, bad).violated)
+    found = " ".join(replay(plan, bad).violated)
     for word in ("while it is closed (tea 8 to 9)", "before the changeover of 2", "1 of the crew 'men' are missing at 8",
                  "The power is 10 MW at 8", "'R/1' starts on 'b' at 9", "Expected 0 at least"):
         assert word in found, (word, found)
     wait = [Placed("P/1", "a", 0, 2), Placed("P/2", "b", 2, 3), Placed("Q/1", "b", 3, 5), Placed("R/1", "b", 5, 6),
             Placed("Q/2", "a", 10, 11),
             Placed("R/2", "b", 9, 10)]
-    assert replay_plan(plan, wait).violated == ("2 wait in 'shelf' at 6 min. Expected 1 at most.",)
+    assert replay(plan, wait).violated == ("2 wait in 'shelf' at 6 min. Expected 1 at most.",)
 
 
 MISTAKES = {

@@ -39,7 +39,7 @@ class Replay:
     late: Mapping[str, float]
 
 
-def replay_plan(plan: Schedule, placed: Sequence[Placed]) -> Replay:
+def replay(plan: Schedule, placed: Sequence[Placed]) -> Replay:
     """Check every constraint of a plan and add up its costs, with a code path of its own.
 
     Parameters
@@ -59,7 +59,7 @@ def replay_plan(plan: Schedule, placed: Sequence[Placed]) -> Replay:
     >>> from optimizers import Schedule
     >>> from optimizers.schedule import Order, Placed, Task, Unit
     >>> plan = Schedule([Unit("saw")], [Order("A", [Task("cut", {"saw": 3})], release=2)])
-    >>> replay_plan(plan, [Placed("A/cut", "saw", 0, 3)]).violated
+    >>> replay(plan, [Placed("A/cut", "saw", 0, 3)]).violated
     ("'A/cut' starts at 0, before 2 min.",)
     """
     rows = sorted(placed, key=lambda p: (p.start, p.end, p.task))
