@@ -112,9 +112,8 @@ def plot(solution: Solution, *, path: str | Path | None = None, color: str = "fa
     if 1 < len(names) <= MOST_COLORS:
         from matplotlib.patches import Patch
 
-        chart.legend(handles=[Patch(color=shades[n], label=n) for n in names], fontsize=7, ncols=min(4, len(names)),
-                     loc="upper left",
-                     bbox_to_anchor=(0, 1.0), framealpha=0.9)
+        chart.legend(handles=[Patch(color=shades[n], label=n) for n in names], fontsize=7, ncols=len(names),
+                     loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False)
     if powered:
         _load(plan, placed, axes[1], end)
     axes[-1].set_xlabel(f"time [{plan.time_unit}]")
@@ -166,14 +165,16 @@ def _reason(plan: Schedule, at: Mapping[str, Any], name: str, order: Any) -> str
             blocker = max((q for q in at.values() if q.unit == p.unit and q.end <= p.start + 1e-9 and q.task != name),
                           key=lambda q: q.end, default=None)
             closed = [w for w in plan.unit_of[p.unit].closed if w.start < p.start and w.end > ready]
+            whys = []
             if blocker is not None and blocker.end > ready:
-                parts.append(f"'{name}' waits {p.start - ready:g} for '{p.unit}', which carries out '{blocker.task}' until "
-                             f"{blocker.end:g}")
-            elif closed:
-                parts.append(f"'{name}' waits {p.start - ready:g} for '{p.unit}', which is closed ({closed[-1]})")
+                whys.append(f"which carries out '{blocker.task}' until {blocker.end:g}")
+            if closed:
+                whys.append(f"which is closed ({', '.join(str(w) for w in closed)})")
+            if whys:
+                parts.append(f"'{name}' waits {p.start - ready:g} for '{p.unit}', {' and '.join(whys)}")
             else:
-                parts.append(f"'{name}' is held back {p.start - ready:g} on '{p.unit}' by prices, shared crews, buffers, "
-                             "power or later tasks")
+                parts.append(f"'{name}' is held back {p.start - ready:g} on '{p.unit}' by prices, crews, buffers, power or "
+                             "later tasks")
         if not before:
             break
         name = max(before, key=lambda e: e[1].end + e[0].min_wait)[0].before
