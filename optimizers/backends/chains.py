@@ -23,8 +23,8 @@ from twin.status import Status
 ROUNDS = 2000  # reinsertions between two looks at the clock
 
 
-def unfit(plan: Schedule) -> str:
-    """Why a plan is not made of chains; empty where it is."""
+def unfit(plan: Schedule, goal_too: bool = True) -> str:
+    """Why a plan is not made of chains; empty where it is. Dispatching rules (`goal_too` False) do not look at the goal."""
     goal = plan.aims
     inner = {(f"{o.name}/{k.before}", f"{o.name}/{k.after}") for o in plan.orders for k in o.links or ()}
     chained = {(f"{o.name}/{a.name}", f"{o.name}/{b.name}") for o in plan.orders for a,

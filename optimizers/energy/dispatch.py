@@ -46,8 +46,8 @@ class Dispatch:
     --------
     >>> import optimizers
     >>> from optimizers.energy import Dispatch, Source, Storage
-    >>> plan = Dispatch({"electricity": [1, 1]}, [Source("grid", "electricity", [10, 50]), Storage("battery", "electricity", 1,
-    1, initial=0)])
+    >>> grid, battery = Source("grid", "electricity", [10, 50]), Storage("battery", "electricity", 1, 1, initial=0)
+    >>> plan = Dispatch({"electricity": [1, 1]}, [grid, battery])
     >>> optimizers.solve(plan).objective
     20.0
     """

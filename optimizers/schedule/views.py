@@ -32,7 +32,26 @@ def to_frame(solution: Solution) -> Any:
 
 
 def resources(solution: Solution) -> Any:
-    """One row a unit: tasks, busy, closed, changing over and idle time between its first and last task, share of time in use."""
+    """What each unit did.
+
+    Parameters
+    ----------
+    solution
+        A solution of a `Schedule`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a unit: tasks; busy, changeover, closed and idle time up to the end of the plan; share of time in use; energy.
+
+    Examples
+    --------
+    >>> import optimizers
+    >>> from optimizers.schedule import Order, Task, Unit
+    >>> made = optimizers.solve(optimizers.Schedule([Unit("saw")], [Order("A", [Task("cut", {"saw": 3})], due=2)]))
+    >>> float(resources(made).loc[0, "busy"])
+    3.0
+    """
     import pandas as pd
 
     plan: Schedule = solution.problem
@@ -141,7 +160,26 @@ def _load(plan: Schedule, placed: list[Any], axis: Any, end: float) -> None:
 
 
 def lateness(solution: Solution) -> list[str]:
-    """Why each late order is late: the chain of waits that ends at its last task, as a sentence."""
+    """Why each late order is late: the chain of waits that ends at its last task.
+
+    Parameters
+    ----------
+    solution
+        A solution of a `Schedule`.
+
+    Returns
+    -------
+    list of str
+        A sentence for each late order.
+
+    Examples
+    --------
+    >>> import optimizers
+    >>> from optimizers.schedule import Order, Task, Unit
+    >>> made = optimizers.solve(optimizers.Schedule([Unit("saw")], [Order("A", [Task("cut", {"saw": 3})], due=2)]))
+    >>> lateness(made)[0]
+    "'A' ends 1 min after its due date 2: it never waits; from its release at 0 its tasks take 3 at least."
+    """
     plan: Schedule = solution.problem
     at = {p.task: p for p in _placed(solution)}
     found = []
@@ -185,8 +223,28 @@ def _reason(plan: Schedule, at: Mapping[str, Any], name: str, order: Any) -> str
 
 
 def export(solution: Solution, path: str | Path) -> None:
-    """Write the plan: `.csv` for its tasks, `.xlsx` for tasks, units, orders and reasons on sheets of their own, `.json` for
-    programs.
+    """Write a plan to a file.
+
+    Parameters
+    ----------
+    solution
+        A solution of a `Schedule`.
+    path
+        `.csv` for its tasks; `.xlsx` for tasks, units, orders and reasons on sheets of their own; `.json` for programs.
+
+    Raises
+    ------
+    twin.errors.SpecError
+        The name ends otherwise, or there is no plan.
+
+    Examples
+    --------
+    >>> import optimizers
+    >>> from optimizers.schedule import Order, Task, Unit
+    >>> made = optimizers.solve(optimizers.Schedule([Unit("saw")], [Order("A", [Task("cut", {"saw": 3})], due=2)]))
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export(made, pathlib.Path(folder) / "plan.json")
     """
     import json
 
