@@ -9,6 +9,8 @@ _PUBLIC = {
     "solve": "optimizers.solving",
     "Design": "optimizers.design.problem",
     **dict.fromkeys(("Solution", "Active"), "optimizers.solution"),
+    **dict.fromkeys(("Trajectory", "Move", "Integral", "Sum"), "optimizers.dynamic.problem"),
+    "Ipopt": "optimizers.backends.ipopt",
     "Schedule": "optimizers.schedule.problem",
     **dict.fromkeys(("Blend", "Material", "Product", "Pool"), "optimizers.steady.blend"),
     "Setpoints": "optimizers.steady.setpoints",

@@ -10,13 +10,15 @@ from typing import NamedTuple
 
 from twin.engine.records import Cube, IntegerRows, Integers, Kernel, Matrix, Vector
 
-# Ocp.size: known when the code is compiled. N_Y = N_X + N_U, N_V = N_C + N_Z unknowns a point, N_Q = N_X + N_Z + N_U.
+# Ocp.size: known when the code is compiled. N_Y = N_X + N_U; N_V = N_C + N_Z unknowns a point; N_A of the [X, U] of the
+# parent matter to the points of an edge, first the collocated states; N_Q = N_V + N_A.
 N_C, N_K, N_X, N_Z, N_U, N_PATH, N_D, N_Y, N_V, N_Q = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 DEGREE, ELEMENTS, POINTS, BLOCK = 10, 11, 12, 13  # POINTS an edge, BLOCK = DEGREE N_V
 N_F, N_ROW, N_ROW_P = 14, 15, 16  # values of the point function; rows a node [X, U, D]; rows a point [x, z, path]
 D_STAGE, D_TERMINAL, D_INITIAL = 17, 18, 19
 JAC_P, HES_P, JAC_S, HES_S, JAC_T, HES_T, JAC_I, HES_I = 20, 21, 22, 23, 24, 25, 26, 27  # numbers of nonzeros
-PATH_AT, COST_AT, OCP_SIZE = 28, 29, 30  # first nonzero of the path rows and of the integrand's row in point_jac
+PATH_AT, COST_AT = 28, 29  # first nonzero of the path rows and of the integrand's row in point_jac
+N_A, JAC_V, HES_VV, HES_VA, OCP_SIZE = 30, 31, 32, 33, 34  # nonzeros of equations by unknowns; ends of groups of point_hes
 # Ocp.counts: known when it runs.
 NODES, EDGES, ROWS, FIRST_POINT_ROW, OCP_COUNT = 0, 1, 2, 3, 4
 # Ocp.kind
@@ -46,8 +48,9 @@ class Ocp(NamedTuple):
     slope: Matrix  # row j: derivative at point j (1 to degree) by the values at points 0 to degree
     tau: Vector
     quad: Vector
-    point_jac: IntegerRows  # rows, columns in [x, z, u]
-    point_hes: IntegerRows
+    column: Integers  # the N_A places in [X, U]
+    point_jac: IntegerRows  # row, place in [unknowns, N_A]; equations by unknowns, equations by others, path rows, integrand
+    point_hes: IntegerRows  # unknown and unknown, unknown and other, other and other
     stage_jac: IntegerRows
     stage_hes: IntegerRows
     terminal_jac: IntegerRows
@@ -59,7 +62,7 @@ class Ocp(NamedTuple):
 
 
 # Data.option
-START, SHIFT, MAX_ITERATIONS, KEEP_LAST, OPTION_LENGTH = 0, 1, 2, 3, 4
+START, SHIFT, MAX_ITERATIONS, KEEP_LAST, ATTEMPTS, OPTION_LENGTH = 0, 1, 2, 3, 4, 5
 FROM_ROLLOUT, FROM_NODES, FROM_POINTS, FROM_ANSWER = 0, 1, 2, 3
 # Data.setting
 TOLERANCE, MU_START, SETTING_LENGTH = 0, 1, 2
@@ -116,11 +119,12 @@ ABSENT, INEQUALITY, EQUALITY, FIXED = 0, 1, 2, 3
 # Work.done: how a variable of a node is eliminated
 BY_PIVOT, HELD, BY_EQUALITY = 0, 1, 2
 # Work.state
-ELASTIC, ACTIVE, EDGES_LEFT, FILTERED, HELD_BACK, HAS_BEST, FILTERED_MAIN, TINY_STEPS, STATE_LENGTH = 0, 1, 2, 3, 4, 5, 6, 7, 8
+ELASTIC, ACTIVE, EDGES_LEFT, FILTERED, HELD_BACK, HAS_BEST, FILTERED_MAIN, TINY_STEPS = 0, 1, 2, 3, 4, 5, 6, 7
+ELASTIC_TIMES, ATTEMPT, BLOCKED, RESETS, STATE_LENGTH = 8, 9, 10, 11, 12
 # Work.number
 N_MU, COST_FACTOR, OMEGA, DELTA, DELTA_LAST, PROX, BEST_COST, THETA_MOST, THETA_SMALL = 0, 1, 2, 3, 4, 5, 6, 7, 8
 COST, THETA, PHI, T_COST, T_THETA, T_PHI, MU_MAIN, THETA_REFERENCE = 9, 10, 11, 12, 13, 14, 15, 16
-MOST_MAIN, SMALL_MAIN, DUAL_ERROR, PRIMAL_ERROR, GAP_SCALE, ALPHA, NUMBER_LENGTH = 17, 18, 19, 20, 21, 22, 24
+MOST_MAIN, SMALL_MAIN, DUAL_ERROR, PRIMAL_ERROR, GAP_SCALE, ALPHA, LEAST_VIOLATION, NUMBER_LENGTH = 17, 18, 19, 20, 21, 22, 23, 24
 TRACED = 400  # iterations that the trace holds
 
 
@@ -188,13 +192,15 @@ class Work(NamedTuple):
     v: Cube
     v0: Matrix
     hv: Matrix
+    qa: Matrix
+    ga: Vector
+    pb: Vector
     path_row: Vector
     q: Vector
     tq: Vector
     adjoint: Vector
     # Riccati recursion.
     h: Cube
-    pa: Matrix
     hn: Matrix
     inverse: Matrix
     diagonal: Vector
