@@ -17,6 +17,7 @@ from twin.status import Status
 
 LARGEST_DAMPING = 1e15
 TOLERANCE = 1e-6
+ROUNDING = 1e-24  # a cost that fell so far is rounding
 LOSSES = ("squares", "huber", "soft_l1")
 Evaluate = Callable[[Any], tuple[Any, Any] | None]
 Seen = Callable[[Any, float], bool]
@@ -178,7 +179,8 @@ class _Fit:
                 scale = np.maximum(scale, model.norms)
                 low, high = self.lower - q, self.upper - q
                 full = model.step(0.0, scale, low, high)
-                if here[2] <= self.floor or model.reduction(full) <= self.tolerance * variance_of(here[2], here[1]):
+                enough = self.tolerance * variance_of(here[2], here[1])
+                if here[2] <= max(self.floor, ROUNDING * history[0]) or model.reduction(full) <= enough:
                     status = Status.SUCCESS
                     break
                 accepted = False
