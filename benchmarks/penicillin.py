@@ -47,8 +47,8 @@ def one_seed(seed: int, log: Log) -> dict[str, Any]:
     every = problem.records(seed)
     known = twin.Data(r for r in every if r.name not in problem.LEFT_OUT)
     new = [every[n] for n in problem.LEFT_OUT]
-    fit = twin.calibrate(problem.FedBatch(), known, list(UNKNOWNS), signals=problem.SIGNALS, noise=problem.NOISE, starts=4,
-                         seed=seed, loss="soft_l1", progress=lambda *_: None)
+    fit = twin.calibrate(problem.FedBatch(), known, list(UNKNOWNS), signals=problem.SIGNALS, noise=problem.NOISE, starts=2,
+                         seed=seed, loss="soft_l1", max_iterations=400, throw=False, progress=lambda *_: None)
     begin = time.perf_counter()
     training = twin.train(fit.model, known, terms=TERMS, parameters=UNKNOWNS, signals=problem.SIGNALS, noise=problem.NOISE,
                           seed=seed)
