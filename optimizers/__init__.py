@@ -15,6 +15,7 @@ _PUBLIC = {
     "Dispatch": "optimizers.energy.dispatch",
     **dict.fromkeys(("Blend", "Material", "Product", "Pool"), "optimizers.steady.blend"),
     "Setpoints": "optimizers.steady.setpoints",
+    "ModifierAdaptation": "optimizers.steady.rto",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)
