@@ -17,7 +17,7 @@ import optimizers
 from benchmarks import harness
 from benchmarks.problems import energy, kondili, large, plain, shops, simpy_line, steel
 from optimizers.schedule import Goal, dispatch_rules, replay
-from twin.lines import Law, Line, Station, simulate_line
+from twin import Law, Line, Station, simulate_line
 
 SEEDS = 5
 FFS_SECONDS, SCC_SECONDS, LARGE_SECONDS, PROOF_SECONDS = 60.0, 10.0, 120.0, 120.0
