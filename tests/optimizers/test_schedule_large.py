@@ -120,7 +120,8 @@ def test_plan_from_tables(tmp_path: Path) -> None:
 def reactor(least: float) -> TwinTask:
     """A batch at constant temperature until 70 % of A is used; the selectivity is the quality."""
     return TwinTask(BatchReactor(), ["reactor 1", "reactor 2"], [320.0, 335.0, 350.0, 365.0],
-                    lambda t: {"recipe": twin.Recipe([twin.Phase(inputs={"temperature": t}, until=("c_a", "below", 0.3))])},
+                    lambda t: {"recipe": twin.Recipe([twin.Phase(inputs={"temperature": t}, until=("c_a", "below", 0.3),
+                                                                 at_most=10.0)])},
                     quality={"selectivity": (least, None)})
 
 
