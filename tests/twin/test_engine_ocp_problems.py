@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from twin import Status, errors, jnp
-from twin.engine import store
 from twin.engine.optimal import Carried, OcpData, OcpSolver, OcpSpec, chain
 
-COMPILED = "c" if store.compiler() else "numba"
+COMPILED = None  # "auto": the general solver, ready at once
 
 
 def no_rows(*args: Any) -> Any:
@@ -153,7 +152,7 @@ def test_a_model_without_values_is_told() -> None:
         assert s.solve(d, start).status is Status.NOT_FINITE
 
 
-def bioreactor(execution: str, n: int = 20) -> tuple[OcpSolver, OcpData]:
+def bioreactor(execution: str | None, n: int = 20) -> tuple[OcpSolver, OcpData]:
     """Fed batch with substrate inhibition and a limit on biomass: non-convex."""
     def point(t: Any, x: Any, z: Any, u: Any, s: Any, p: Any) -> Any:
         mu = 0.02 * x[1] / (0.05 + x[1] + x[1] ** 2 / 5.0)
