@@ -58,7 +58,7 @@ def main(path: Path) -> str:
     feed = step["inputs"]["feed"]
     times = np.array(feed["times"]) - feed["times"][0]
     before, after = product([0.0], [step["reference_inputs"]["feed"]]), product(times, feed["values"])
-    return (f"On the plant, {before:.1f} g of penicillin by the published recipe and {after:.1f} g by the optimized feed "
+    return (f"On the plant: {before:.1f} g of penicillin by the published recipe, {after:.1f} g by the optimized feed "
             f"({after / before - 1:+.0%}); the model promised {step['reference']:.1f} and {step['objective']:.1f} g.")
 
 
