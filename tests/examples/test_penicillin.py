@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import sys
 import tomllib
 from pathlib import Path
