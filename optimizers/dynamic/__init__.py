@@ -1,0 +1,1 @@
+"""Dynamic optimization: which inputs, durations and parameters make a run best within its limits."""

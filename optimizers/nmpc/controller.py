@@ -1,0 +1,421 @@
+"""Nmpc: a controller that optimizes a model over a moving horizon and always gives an input."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time as clock
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optimizers.dynamic.plan import Limit
+from optimizers.dynamic.reading import limit_of, places
+from optimizers.nmpc.formulation import Filler, Moment, Problem
+from optimizers.nmpc.prediction import Prediction
+from optimizers.nmpc.statement import MEASURED, statement_of, target_of
+from optimizers.nmpc.tree import tree
+from twin import errors
+from twin.controller import AbstractController, ControllerInfo
+from twin.recipe import Profile
+from twin.status import Status
+
+ELASTIC = 1e3  # price of a nominal size of excess, in units of the objective's own size, where limits cannot all hold
+SHARE = 0.5  # of the interval that a step may take
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NmpcState:
+    """State of a controller: time, inputs applied last, the last plan that was good, and the solver's warm start.
+
+    Attributes
+    ----------
+    time
+        Time of the next step.
+    inputs
+        Moved inputs applied last, or None.
+    plan
+        Inputs of the last good plan, shape (intervals, inputs), or None.
+    age
+        Intervals since that plan was made.
+    warm
+        The solver's last result, or None.
+    """
+
+    time: float
+    inputs: Any
+    plan: Any = None
+    age: int = 0
+    warm: Any = None
+
+
+class Nmpc(AbstractController):
+    """Nonlinear model predictive control: at each step the best inputs over a horizon, of which the first is applied.
+
+    Parameters
+    ----------
+    model
+        A dynamic model.
+    moves
+        Inputs that the controller moves: a name, names, {name: (lower, upper)} or {name: Move(lower, upper, rate=...)}.
+    interval
+        Time between two steps, in the time unit of the model or with a unit ("18 s"). Inputs are held over it.
+    horizon
+        Intervals that it looks ahead.
+    track
+        {signal: target}, {signal: (target, weight)} or {signal: Track(...)}: quantities held at a target.
+    minimize, maximize
+        A signal, or {signal: weight}: values counted at each step of the horizon and at its end; `Integral(signal)`: over time.
+    change
+        {input: cost of the square of its change from one interval to the next}.
+    limits
+        {signal: (lower, upper)} that hold from the end of the first interval on, also between the steps; `twin.soft(...)` may be
+        exceeded at a price at each step; a `twin.Profile` (over the time of the plant) for a side that changes; or a list.
+    final
+        {signal: value or (lower, upper)} at the end of the horizon.
+    inputs
+        Inputs and disturbances that are not moved: numbers, text with units, profiles; nominal values for disturbances left out.
+    parameters
+        Values that replace those of the model.
+    scenarios
+        `twin.Scenarios`: the inputs of the first `branching` intervals must suit all samples, later ones may differ.
+    branching
+        In how many of the first intervals the samples are told apart anew.
+    blocks
+        Lengths, in intervals, over which the inputs stay, such as (1, 1, 2, 4, 12); replaces `horizon`.
+    degree, elements
+        Radau collocation: points of an element, elements of an interval.
+    last_inner
+        False: hard limits do not hold between the last two steps (as in do-mpc).
+    real_time
+        True: one Newton iteration a step, from the shifted plan of the step before.
+    tolerance, max_iterations, max_seconds
+        Of the solver; by default a step may take half the interval.
+    execution
+        "python", "c", "numba" or "auto", as in `twin.simulate`.
+
+    Raises
+    ------
+    twin.errors.SpecError
+        A name, unit or value is wrong.
+
+    Notes
+    -----
+    `step` never raises after `warm_up`. Where the limits cannot all hold, it gives the plan that violates them least; where the
+    solver fails or the estimate cannot be used, the shifted last good plan; without one, the last inputs. `info` says which.
+
+    Examples
+    --------
+    >>> import optimizers
+    >>> from processes.chemical import VanDeVusse
+    >>> control = optimizers.Nmpc(VanDeVusse.do_mpc(), moves={"flow": (5, 100), "duty": (-8500, 0)}, interval="18 s",
+    ...                           track={"c_b": 0.6}, change={"flow": 1e-5, "duty": 2.5e-10}, limits={"t_reactor": (None, 140)})
+    >>> state = control.init({"flow": 20.0, "duty": -2000.0})
+    >>> state, info = control.step(state, {"c_a": 0.8, "c_b": 0.5, "t_reactor": 134.14, "t_jacket": 130.0})
+    >>> bool(info.status), sorted(info.inputs)
+    (True, ['duty', 'flow'])
+    """
+
+    def __init__(self, model: Any, *, moves: Any, interval: float | str, horizon: int = 20,
+                 track: Mapping[str, Any] | None = None, minimize: Any = None, maximize: Any = None,
+                 change: Mapping[str, float] | None = None, limits: Mapping[str, Any] | None = None,
+                 final: Mapping[str, Any] | None = None, inputs: Mapping[str, Any] | None = None,
+                 parameters: Mapping[str, Any] | None = None, scenarios: Any = None, branching: int = 1,
+                 blocks: Sequence[int] | None = None, degree: int = 3, elements: int = 1, last_inner: bool = True,
+                 real_time: bool = False, tolerance: float = 1e-8, max_iterations: int = 200,
+                 max_seconds: float | None = None, execution: str | None = None) -> None:
+        import numpy as np
+
+        self.model = model
+        self.statement = st = statement_of(
+            model, moves=moves, interval=interval, horizon=horizon, track=track or {}, maximize=maximize, minimize=minimize,
+            change=change or {}, limits=limits or {}, final=final or {}, inputs=inputs or {}, parameters=parameters, blocks=blocks,
+            degree=degree, elements=elements, last_inner=last_inner)
+        self.interval = st.interval
+        self.scenarios = scenarios
+        weights, self.parameters = [1.0], np.array([st.p])
+        if scenarios is not None:
+            weights, self.parameters = list(scenarios.weights), self._samples(scenarios)
+            if branching < 1:
+                raise errors.SpecError(f"branching is {branching}. Expected at least 1 where scenarios are given.")
+        self.tree = tree(st.steps, weights, branching if scenarios is not None else 0)
+        self.problem = Problem.of(st, self.tree)
+        self.real_time = real_time
+        self.execution = execution
+        self.options: dict[str, Any] = {"tol": tolerance, "max_iterations": 1 if real_time else max_iterations,
+                                        "max_seconds": SHARE * self._seconds() if max_seconds is None else max_seconds}
+        self.cold = self.options | {"max_iterations": max_iterations}
+        self._made: dict[str, tuple[Any, Filler]] = {}
+
+    def _seconds(self) -> float:
+        from twin import units
+
+        return float(units.to_model_unit("interval", f"{self.interval} {self.model.time_unit}", "s"))
+
+    def _samples(self, scenarios: Any) -> Any:
+        """Parameters of each sample: those of the controller, over them what is sampled."""
+        import numpy as np
+
+        names = self.statement.check.parameter_names()
+        flat = np.tile(np.array(self.statement.p), (len(scenarios), 1))
+        for name, values in scenarios.parameters.items():
+            if name not in names:
+                raise errors.SpecError(f"The scenarios sample '{name}', which is no parameter of {self.statement.check.name}. A "
+                                       "controller starts from the estimate of the states. Sample parameters only.")
+            flat[:, names.index(name)] = values
+        return flat
+
+    def solver(self, kind: str = "strict") -> tuple[Any, Filler]:
+        """Solver and filler of the problem as stated, or of the one whose limits may be exceeded at a price ("elastic")."""
+        from twin.engine.optimal import OcpSolver
+
+        if kind not in self._made:
+            problem = self.problem if kind == "strict" else Problem.of(self.statement, self.tree, ELASTIC)
+            made = OcpSolver(problem.spec(), execution=self.execution)
+            self._made[kind] = made, Filler(problem, made)
+        return self._made[kind]
+
+    @property
+    def can_yield(self) -> bool:
+        """True where there are hard limits on what is measured: then a second problem exists in which they may be exceeded."""
+        return any(k.price is None and k.phase is None for k in self.statement.limits) or \
+            any(k.phase is not None for k in self.statement.limits)
+
+    def warm_up(self) -> None:
+        """Compile both problems and solve once from the initial state of the model."""
+        x = self.model_start()
+        state = self.init()
+        self.step(state, x)
+        if self.can_yield:
+            solver, filler = self.solver("elastic")
+            solver.solve(filler.data(self._moment(state, x, {}, {}, {})), **self.cold)
+
+    def model_start(self) -> dict[str, float]:
+        """Initial states of the model by name."""
+        flat = self.statement.check.initial(None)
+        found = {}
+        for name, row in self.statement.check.rows("state").items():
+            part = flat[row.where]
+            found[name] = list(part) if row.shape else float(part)
+        return found
+
+    def init(self, inputs: Mapping[str, float] | None = None, *, time: float = 0.0) -> NmpcState:
+        """First state.
+
+        Parameters
+        ----------
+        inputs
+            Moved inputs applied last, as read back. Without them the first change costs nothing and is not limited.
+        time
+            Time of the first step, in the time unit of the model.
+        """
+        import numpy as np
+
+        if inputs is None:
+            return NmpcState(float(time), None)
+        names = [c.place.name for c in self.statement.controls]
+        missing = [n for n in names if n not in inputs]
+        if missing:
+            raise errors.SpecError(f"init was given no value for {', '.join(missing)}. Give all moved inputs, or none.")
+        return NmpcState(float(time), np.array([float(inputs[n]) for n in names]))
+
+    def step(self, state: NmpcState, estimate: Mapping[str, Any], *, targets: Mapping[str, Any] | None = None,
+             limits: Mapping[str, Any] | None = None, inputs: Mapping[str, Any] | None = None,
+             applied: Mapping[str, float] | None = None, **changes: Any) -> tuple[NmpcState, ControllerInfo]:
+        """Inputs for the next interval.
+
+        Parameters
+        ----------
+        state
+            From `init` or the step before.
+        estimate
+            All states by name; estimated disturbances and parameters as well, which then hold over the horizon.
+        targets, limits
+            Targets and limits that differ from those of the controller from now on, for this step: numbers, profiles, or one
+            number a step. Only limits that the controller has can be moved.
+        inputs
+            Inputs and disturbances that are not moved: numbers, profiles, or one number a step (a forecast).
+        applied
+            Moved inputs that were really applied in the last interval, where they differ from those given.
+
+        Returns
+        -------
+        state, info
+            `info.inputs` by name; `info.prediction` with `plot()`; `info.fallback` where the inputs are not those just found.
+        """
+        begin = clock.perf_counter()
+        said: list[str] = []
+        try:
+            state = self._read_back(state, applied, said)
+            moment = self._moment(state, estimate, targets or {}, limits or {}, inputs or {})
+            result, filler, status, why = self._solve(state, moment, begin)
+            said += why
+        except errors.TwinError as problem:
+            result, filler, status = None, None, Status.NOT_CONVERGED
+            said.append(str(problem))
+        except (ArithmeticError, ValueError, TypeError, KeyError, IndexError, OSError) as problem:
+            result, filler, status = None, None, Status.NOT_CONVERGED
+            said.append(f"The step failed: {type(problem).__name__}: {problem}.")
+        said += [f"'{name}' is not an argument of a step; it was ignored." for name in changes]
+        if result is None:
+            return self._fallback(state, status, said, begin)
+        return self._good(state, result, filler, status, said, begin)
+
+    def _read_back(self, state: NmpcState, applied: Mapping[str, float] | None, said: list[str]) -> NmpcState:
+        import numpy as np
+
+        if not applied:
+            return state
+        known = [c.place.name for c in self.statement.controls]
+        values = np.full(len(known), math.nan) if state.inputs is None else np.array(state.inputs)
+        for name, value in applied.items():
+            if name not in known or value is None or not math.isfinite(value):
+                said.append(f"The applied value of {name} is {value}; it was not used.")
+            else:
+                values[known.index(name)] = float(value)
+        return state if np.isnan(values).any() else dataclasses.replace(state, inputs=values)
+
+    def _moment(self, state: NmpcState, estimate: Mapping[str, Any], targets: Mapping[str, Any], limits: Mapping[str, Any],
+                inputs: Mapping[str, Any]) -> Moment:
+        """What this step is about, in numbers; raises SpecError where it cannot be told."""
+        import numpy as np
+
+        st = self.statement
+        check = st.check
+        states = check.rows("state")
+        missing = [n for n in states if n not in estimate]
+        if missing:
+            raise errors.SpecError(f"The estimate holds no value of {', '.join(missing)}.")
+        x = np.zeros(check.model.size("state"))
+        given, parameters = dict(st.given), self.parameters
+        names = check.parameter_names()
+        for name, value in estimate.items():
+            if name in states:
+                x[states[name].where] = value
+            elif name in given:
+                given[name] = float(value)
+            elif name in names and (self.scenarios is None or name not in self.scenarios.parameters):
+                parameters = parameters.copy()
+                parameters[:, names.index(name)] = float(value)
+        bad = [n for n, r in states.items() if not np.isfinite(x[r.where]).all()]
+        bad += [n for n in given if n in estimate and not math.isfinite(given[n])]  # type: ignore[arg-type]
+        if bad or not np.isfinite(parameters).all():
+            raise errors.SpecError(f"The estimate of {', '.join(bad) or 'a parameter'} is not a number.")
+        for name, value in inputs.items():
+            if name not in given:
+                raise errors.unknown("given input", name, check.name, given)
+            given[name] = self._series(f"the input {name}", value, check.rows("input", "disturbance")[name].signal.unit)
+        aims = [t.target for t in st.tracked]
+        where = {t.place.name: j for j, t in enumerate(st.tracked)}
+        for name, value in targets.items():
+            if name not in where:
+                raise errors.unknown("tracked signal", name, check.name, where)
+            aims[where[name]] = self._series(f"the target of {name}", value, st.tracked[where[name]].place.unit)
+        return Moment(state.time, x, state.inputs, aims, given, parameters, self._moved_limits(limits))
+
+    def _series(self, label: str, value: Any, unit: str) -> Any:
+        """A number, a profile, or one number a step."""
+        import numpy as np
+
+        if isinstance(value, Profile | str | int | float):
+            return target_of(label, value, unit)
+        array = np.asarray(value, dtype=float)
+        if array.ndim != 1 or not len(array) or not np.isfinite(array).all():
+            raise errors.SpecError(f"{label} is {value!r}. Expected a number, a Profile, or finite numbers, one a step.")
+        return array
+
+    def _moved_limits(self, limits: Mapping[str, Any]) -> dict[int, Limit]:
+        """Limits of this step by the position of those they replace."""
+        st = self.statement
+        found: dict[int, Limit] = {}
+        for name, given in limits.items():
+            for place in places(st.check, name, *MEASURED):
+                own = [i for i, k in enumerate(st.limits) if k.place == place and k.phase is None]
+                if not own:
+                    raise errors.SpecError(f"The controller has no limit on {name} that could be moved. State one when it is made.")
+                new = limit_of(st.check, place, given, None, place.name)
+                for i in own:
+                    if (st.limits[i].price is None) == (new.price is None) or len(own) == 1:
+                        found[i] = dataclasses.replace(st.limits[i], lower=new.lower, upper=new.upper)
+        return found
+
+    def _solve(self, state: NmpcState, moment: Moment, begin: float) -> tuple[Any, Any, Status, list[str]]:
+        """Result (None where nothing usable was found), its filler, status and sentences."""
+        solver, filler = self.solver()
+        data = filler.data(moment)
+        warm = {"start": "warm", "warm": state.warm, "shift": 1} if state.warm is not None else {"start": "rollout"}
+        options = self.options if state.warm is not None else self.cold
+        result = solver.solve(data, **warm, **options)
+        if result.status or (self.real_time and math.isfinite(result.error) and result.status is Status.ITERATION_LIMIT):
+            return result, filler, result.status, []
+        why = [f"The optimization ended without success. {result.status}"]
+        if result.feasible:
+            return result, filler, Status.FEASIBLE, [*why, "Its best feasible plan is used."]
+        left = self.options["max_seconds"] - (clock.perf_counter() - begin)
+        if result.status in (Status.INFEASIBLE, Status.NOT_CONVERGED, Status.ITERATION_LIMIT) and self.can_yield and left > 0:
+            why += self._conflict(result, filler)
+            solver, filler = self.solver("elastic")
+            yielding = solver.solve(filler.data(moment), start="rollout", **(self.cold | {"max_seconds": left}))
+            if yielding.status or yielding.feasible:
+                return yielding, filler, result.status, [*why, "The plan that exceeds the limits least is used."]
+        return None, None, result.status, why
+
+    def _conflict(self, result: Any, filler: Filler) -> list[str]:
+        """Which limits cannot hold together, by their multipliers."""
+        import numpy as np
+
+        if result.status is not Status.INFEASIBLE:
+            return []
+        problem, leaves = filler.problem, filler.leaves
+        duals = [(i, result.x_dual[1:, problem.limits[i].place.index]) for i in problem.on_states]
+        duals += [(i, result.path_dual[:, :, j]) for j, i in enumerate(problem.on_paths)]
+        duals += [(i, result.row_dual[leaves, j]) for j, i in enumerate(problem.final_rows)]
+        duals += [(i, result.x_dual[leaves, problem.limits[i].place.index]) for i in problem.final_states]
+        texts = dict.fromkeys(_limit_text(problem.limits[i]) for i, dual in duals if np.abs(dual).max() > 1e-6)
+        return [f"In conflict: {'; '.join(texts)}."] if texts else []
+
+    def _good(self, state: NmpcState, result: Any, filler: Filler, status: Status, said: list[str],
+              begin: float) -> tuple[NmpcState, ControllerInfo]:
+        """State and info after a plan was found."""
+        import numpy as np
+
+        controls = self.statement.controls
+        path = self.tree.path(self.tree.leaves[0])
+        plan = np.clip(result.u[list(path[:-1]), :len(controls)], [c.lower for c in controls], [c.upper for c in controls])
+        strict = filler is self._made["strict"][1]
+        new = NmpcState(state.time + self.interval, plan[0].copy(), plan, 1, result if strict else None)
+        if status is Status.ITERATION_LIMIT and self.real_time:
+            said.append(f"One iteration was made; the residual is {result.error:.2g}.")
+        info = ControllerInfo(status, " ".join(said), self._named(plan[0]), "", Prediction(self, filler.problem, result, state.time),
+                              float(result.objective), int(result.iterations), clock.perf_counter() - begin)
+        return new, info
+
+    def _fallback(self, state: NmpcState, status: Status, said: list[str], begin: float) -> tuple[NmpcState, ControllerInfo]:
+        """The last good plan, or the last inputs."""
+        import numpy as np
+
+        controls = self.statement.controls
+        low, high = np.array([c.lower for c in controls]), np.array([c.upper for c in controls])
+        if state.plan is not None and state.age < len(state.plan):
+            u = state.plan[state.age]
+            text = f"the plan made {state.age} interval{'s' if state.age > 1 else ''} ago goes on"
+        elif state.inputs is not None:
+            u, text = np.clip(state.inputs, low, high), "the last inputs are held"
+        else:
+            nominal = [self.statement.check.rows("input")[c.place.name.partition("[")[0]].signal.nominal for c in controls]
+            u, text = np.clip(nominal, low, high), "there is no last input: nominal inputs are given"
+        new = NmpcState(state.time + self.interval, np.array(u, dtype=float), state.plan, state.age + 1, None)
+        said.append(f"Fallback: {text}.")
+        return new, ControllerInfo(status, " ".join(said), self._named(u), text, None, None, 0, clock.perf_counter() - begin)
+
+    def _named(self, u: Any) -> dict[str, float]:
+        return {c.place.name: float(v) for c, v in zip(self.statement.controls, u, strict=True)}
+
+
+def _limit_text(limit: Limit) -> str:
+    ends = []
+    for word, side in (("at least", limit.lower), ("at most", limit.upper)):
+        if isinstance(side, Profile):
+            ends.append(f"{word} a profile")
+        elif math.isfinite(side):
+            ends.append(f"{word} {side:g} {limit.place.unit}")
+    return f"{limit.said or limit.place.name} {' and '.join(ends)}"

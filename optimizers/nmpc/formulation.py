@@ -1,0 +1,332 @@
+"""A control problem as the engine takes it: functions in jnp, and data filled in at each step.
+
+On an edge the parameters are [inputs, disturbances, parameters of the model]. On a node they are [time, inputs, disturbances,
+parameters, targets, 1 where a change counts, 1 / probability].
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optimizers.dynamic.plan import Limit, Place, at
+from optimizers.nmpc.statement import Priced, Statement, Tracked
+from optimizers.nmpc.tree import Tree
+from twin.lazy import jnp
+
+ROLES = ("input", "disturbance")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Problem:
+    """What a controller solves: the statement, its tree, and how each limit is counted.
+
+    Attributes
+    ----------
+    limits
+        Those of the statement in their order; where the problem yields, hard ones have a price.
+    soft, on_states, on_paths, final_rows, final_states
+        Their positions, by kind: counted with a slack at the nodes; hard on states; hard on other signals; at the end.
+    """
+
+    statement: Statement
+    tree: Tree
+    limits: tuple[Limit, ...]
+    soft: tuple[int, ...]
+    on_states: tuple[int, ...]
+    on_paths: tuple[int, ...]
+    final_rows: tuple[int, ...]
+    final_states: tuple[int, ...]
+
+    @classmethod
+    def of(cls, statement: Statement, tree: Tree, elastic: float | None = None) -> Problem:
+        """The problem; with `elastic` hard limits all along become soft at this price a nominal size, and final ones are dropped."""
+        limits = statement.limits
+        if elastic is not None:
+            limits = tuple(dataclasses.replace(k, price=elastic / k.place.size) if k.price is None else k for k in limits)
+
+        def where(soft: bool, final: bool, states: bool | None = None) -> tuple[int, ...]:
+            return tuple(i for i, k in enumerate(limits) if (k.price is not None) == soft and (k.phase is not None) == final
+                         and states in (None, k.place.role == "state"))
+
+        return cls(statement, tree, limits, where(True, False), where(False, False, True), where(False, False, False),
+                   where(False, True, False), where(False, True, True))
+
+    def places(self, which: Sequence[int]) -> list[Place]:
+        """Quantities of some limits."""
+        return [self.limits[i].place for i in which]
+
+    @property
+    def changes(self) -> tuple[int, ...]:
+        """Controls whose change is limited in rate or by blocks: they have a row."""
+        blocked = any(self.statement.held)
+        return tuple(i for i, c in enumerate(self.statement.controls) if blocked or any(map(math.isfinite, c.rate)))
+
+    @property
+    def slack_at(self) -> int:
+        """Position of the first slack in u."""
+        return len(self.statement.controls)
+
+    def spec(self) -> Any:
+        """The OcpSpec."""
+        from twin.engine.optimal import Carried, OcpSpec
+
+        functions = Functions(self)
+        st, model = self.statement, self.statement.check.model
+        nominal = [abs(v) or 1.0 for v in st.check.nominal("state")]
+        sizes = [max(abs(c.upper), abs(c.lower), 1e-12) for c in st.controls]
+        slacks = [k.size for k in self.places(self.soft)]
+        rows = [size for size in slacks for _ in range(2)] + [sizes[i] for i in self.changes]
+        n_v = model.size("input") + model.size("disturbance") + len(st.p)
+        return OcpSpec(
+            st.check.name, functions.point, functions.stage, functions.terminal, parents=self.tree.parents, n_c=len(nominal),
+            n_u=len(sizes) + len(slacks), carried=tuple(Carried(0.0, 1.0, i) for i in range(len(sizes))),
+            n_z=model.size("algebraic"), n_path=len(self.on_paths), n_rows=len(rows), n_rows_terminal=len(self.final_rows),
+            n_p_edge=n_v, n_p_node=1 + n_v + len(st.tracked) + 2, degree=st.degree, elements=st.elements,
+            x_scale=nominal + sizes, u_scale=sizes + slacks, z_scale=[abs(v) or 1.0 for v in st.check.nominal("algebraic")],
+            path_scale=[k.size for k in self.places(self.on_paths)], row_scale=rows,
+            terminal_row_scale=[k.size for k in self.places(self.final_rows)])
+
+
+class Functions:
+    """The functions of a problem in jnp."""
+
+    def __init__(self, problem: Problem) -> None:
+        st = problem.statement
+        self.problem, self.st, self.model = problem, st, st.check.model
+        self.n_x, self.n_z = self.model.size("state"), self.model.size("algebraic")
+        self.n_u, self.n_d, self.n_p = self.model.size("input"), self.model.size("disturbance"), len(st.p)
+        self.moved = [c.place.index for c in st.controls]
+        # What depends on algebraic variables is known at the collocation points only: it counts as a mean over the interval.
+        inner = [t for t in (*st.tracked, *st.priced) if self.needs_algebraics(t.place)]
+        integrals = [p for p in st.priced if p.integral and p not in inner]
+        self.at_points: list[Any] = [*inner, *integrals]
+        self.at_nodes: list[Any] = [t for t in (*st.tracked, *st.priced) if t not in self.at_points]
+
+    def needs_algebraics(self, place: Place) -> bool:
+        """True where a quantity may depend on algebraic variables."""
+        return bool(self.n_z) and place.role in ("algebraic", "output")
+
+    def _split(self, p: Any, moves: Any) -> tuple[Any, Any, Any]:
+        """Model with its parameters, inputs with the moved ones put in, disturbances."""
+        given, d, own = p[:self.n_u], p[self.n_u:self.n_u + self.n_d], p[self.n_u + self.n_d:self.n_u + self.n_d + self.n_p]
+        u = [given[i] for i in range(self.n_u)]
+        for k, i in enumerate(self.moved):
+            u[i] = moves[k]
+        return self.model.with_parameter_vector(own), jnp.stack(u), d
+
+    def _values(self, places: Sequence[Place], model: Any, t: Any, x: Any, z: Any, u: Any, d: Any) -> list[Any]:
+        """Values of some quantities."""
+        parts = {"state": x, "algebraic": z, "input": u, "disturbance": d}
+        if any(place.role == "output" for place in places):
+            parts["output"] = model.output_vector(t, x, z, u, d)
+        return [parts[place.role][place.index] for place in places]
+
+    def point(self, t: Any, x: Any, z: Any, u: Any, s: Any, p: Any) -> tuple[Any, Any, Any, Any]:
+        """Rates, residuals, limited outputs, integrand."""
+        model, inputs, d = self._split(p, u)
+        own = x[:self.n_x]
+        rates, residuals = model.derivative(t, own, z, inputs, d)
+        paths = self._values(self.problem.places(self.problem.on_paths), model, t, own, z, inputs, d)
+        cost: Any = 0.0
+        found = self._values([q.place for q in self.at_points], model, t, own, z, inputs, d)
+        at = self.n_u + self.n_d + self.n_p
+        for q, value in zip(self.at_points, found, strict=True):
+            if isinstance(q, Tracked):
+                cost = cost + q.weight * (value - p[at + self.st.tracked.index(q)]) ** 2 / self.st.interval
+            else:
+                cost = cost + q.weight * value / (1.0 if q.integral else self.st.interval)
+        return rates, residuals, jnp.stack(paths) if paths else jnp.zeros(0), cost
+
+    def _node_cost(self, model: Any, t: Any, x: Any, u: Any, d: Any, targets: Any) -> Any:
+        cost: Any = 0.0
+        found = self._values([q.place for q in self.at_nodes], model, t, x, jnp.zeros(self.n_z), u, d)
+        for q, value in zip(self.at_nodes, found, strict=True):
+            cost = cost + (q.weight * value if isinstance(q, Priced) else q.weight * (value - targets[self.st.tracked.index(q)]) ** 2)
+        return cost
+
+    def stage(self, x: Any, u: Any, p: Any) -> tuple[Any, Any]:
+        """Cost and rows of a node with inputs."""
+        st, n_m = self.st, len(self.moved)
+        model, inputs, d = self._split(p[1:], u)
+        own, before, at = x[:self.n_x], x[self.n_x:], 1 + self.n_u + self.n_d + self.n_p
+        n_t = len(st.tracked)
+        cost = self._node_cost(model, p[0], own, inputs, d, p[at:at + n_t])
+        for i, c in enumerate(st.controls):
+            if c.change:
+                cost = cost + p[at + n_t] * c.change * (u[i] - before[i]) ** 2
+        soft = self.problem.soft
+        rows = []
+        found = self._values(self.problem.places(soft), model, p[0], own, jnp.zeros(self.n_z), inputs, d)
+        for j, value in enumerate(found):
+            slack = u[n_m + j]
+            cost = cost + p[at + n_t + 1] * (self.problem.limits[soft[j]].price or 0.0) * slack
+            rows += [value - slack, value + slack]
+        rows += [u[i] - before[i] for i in self.problem.changes]
+        return cost, jnp.stack(rows) if rows else jnp.zeros(0)
+
+    def terminal(self, x: Any, p: Any) -> tuple[Any, Any]:
+        """Cost and rows of a leaf."""
+        own, before, at = x[:self.n_x], x[self.n_x:], 1 + self.n_u + self.n_d + self.n_p
+        model, inputs, d = self._split(p[1:], before)
+        cost = self._node_cost(model, p[0], own, inputs, d, p[at:at + len(self.st.tracked)])
+        rows = self._values(self.problem.places(self.problem.final_rows), model, p[0], own, jnp.zeros(self.n_z), inputs, d)
+        return cost, jnp.stack(rows) if rows else jnp.zeros(0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Moment:
+    """What differs from step to step, in numbers."""
+
+    time: float
+    x: Any
+    before: Any | None  # inputs applied last; None: the first change costs nothing and is not limited
+    targets: Sequence[Any]
+    given: Mapping[str, Any]
+    parameters: Any  # (samples, n_p)
+    limits: Mapping[int, Limit] = dataclasses.field(default_factory=dict)  # by position in the statement
+
+
+class Filler:
+    """Writes one moment into the data of a solver."""
+
+    def __init__(self, problem: Problem, solver: Any) -> None:
+        import numpy as np
+
+        self.problem, self.solver = problem, solver
+        tree, st = problem.tree, problem.statement
+        self.level, self.scenario = np.array(tree.level), np.array(tree.scenario)
+        self.parents, self.first = np.array(tree.parents), tree.children()
+        self.leaves = np.array(tree.leaves)
+        self.n_x, self.n_m = st.check.model.size("state"), len(st.controls)
+        self.template = solver.data()
+        self._constants()
+
+    def _constants(self) -> None:
+        import numpy as np
+
+        d, st, n_m = self.template, self.problem.statement, self.n_m
+        d.u_lower[:, :n_m] = [c.lower for c in st.controls]
+        d.u_upper[:, :n_m] = [c.upper for c in st.controls]
+        d.u_lower[:, n_m:], d.u_upper[:, n_m:] = 0.0, math.inf
+        d.x_lower[:], d.x_upper[:] = -math.inf, math.inf
+        d.length[:] = st.interval
+        d.weight_node[:] = self.problem.tree.weight
+        d.weight_edge[:] = np.array(self.problem.tree.weight)[1:]
+        d.p_node[:, -1] = 1.0 / np.array(self.problem.tree.weight)
+        held = np.array([*st.held, False])[np.minimum(self.level, st.steps)]
+        base = 2 * len(self.problem.soft)
+        d.row_lower[:, :], d.row_upper[:, :] = -math.inf, math.inf
+        for j, i in enumerate(self.problem.changes):
+            low, high = (v * st.interval for v in st.controls[i].rate)
+            d.row_lower[:, base + j] = np.where(held, 0.0, low)
+            d.row_upper[:, base + j] = np.where(held, 0.0, high)
+        d.row_lower[self.leaves], d.row_upper[self.leaves] = -math.inf, math.inf
+
+    def data(self, moment: Moment) -> Any:
+        """The data of a moment."""
+        import numpy as np
+
+        st = self.problem.statement
+        d = self.solver.data()
+        for name in ("u_lower", "u_upper", "x_lower", "x_upper", "row_lower", "row_upper", "weight_node", "weight_edge", "p_node",
+                     "length"):
+            getattr(d, name)[:] = getattr(self.template, name)
+        times = moment.time + st.interval * np.arange(st.steps + 1)
+        node_times = times[self.level]
+        n_u, n_d = st.check.model.size("input"), st.check.model.size("disturbance")
+        table = np.zeros((st.steps + 1, n_u + n_d))
+        for name, value in moment.given.items():
+            row = st.check.rows(*ROLES)[name]
+            first = row.start + (n_u if row.signal.role == "disturbance" else 0)
+            for i in range(row.count):
+                table[:, first + i * row.step] = sampled(value, times)
+        d.t_start[:] = node_times[self.parents[1:]]
+        n_v = n_u + n_d
+        d.p_edge[:, :n_v] = table[self.level[self.parents[1:]]]
+        d.p_edge[:, n_v:] = moment.parameters[self.scenario[1:]]
+        d.p_node[:, 0] = node_times
+        d.p_node[:, 1:1 + n_v] = table[self.level]
+        d.p_node[:, 1 + n_v:1 + n_v + len(st.p)] = moment.parameters[self.scenario]
+        at_target = 1 + n_v + len(st.p)
+        for j, target in enumerate(moment.targets):
+            d.p_node[:, at_target + j] = sampled(target, times)[self.level]
+        d.p_node[:, at_target + len(st.tracked)] = 1.0
+        self._limits(d, moment, times)
+        self._start(d, moment)
+        return d
+
+    def _limits(self, d: Any, moment: Moment, times: Any) -> None:
+        import numpy as np
+
+        st, problem, level, leaves = self.problem.statement, self.problem, self.level, self.leaves
+        edge = level[1:]
+        points = np.ones(len(edge), dtype=bool) if st.last_inner else edge < st.steps
+        inside = np.setdiff1d(np.arange(len(level)), leaves)
+
+        def found(i: int) -> tuple[int, Any, Any]:
+            limit = moment.limits.get(i, problem.limits[i])
+            return limit.place.index, sampled(limit.lower, times), sampled(limit.upper, times)
+
+        for i in problem.on_states:
+            at_x, low, high = found(i)
+            raise_to(d.x_lower[1:, at_x], low[edge])
+            lower_to(d.x_upper[1:, at_x], high[edge])
+            d.xp_lower[points, :, at_x] = np.maximum(d.xp_lower[points, :, at_x], low[edge][points, None])
+            d.xp_upper[points, :, at_x] = np.minimum(d.xp_upper[points, :, at_x], high[edge][points, None])
+        for j, i in enumerate(problem.on_paths):
+            _, low, high = found(i)
+            d.path_lower[:, :, j], d.path_upper[:, :, j] = low[edge, None], high[edge, None]
+        for j, i in enumerate(problem.soft):
+            _, low, high = found(i)
+            d.row_upper[inside, 2 * j], d.row_lower[inside, 2 * j + 1] = high[level[inside]], low[level[inside]]
+        for j, i in enumerate(problem.final_rows):
+            _, low, high = found(i)
+            d.row_lower[leaves, j], d.row_upper[leaves, j] = low[-1], high[-1]
+        for i in problem.final_states:
+            at_x, low, high = found(i)
+            d.x_lower[leaves, at_x] = np.maximum(d.x_lower[leaves, at_x], low[-1])
+            d.x_upper[leaves, at_x] = np.minimum(d.x_upper[leaves, at_x], high[-1])
+
+    def _start(self, d: Any, moment: Moment) -> None:
+        """Initial state, last inputs, and a first guess that holds the inputs."""
+        import numpy as np
+
+        st, n_x = self.problem.statement, self.n_x
+        low, high = np.array([c.lower for c in st.controls]), np.array([c.upper for c in st.controls])
+        known = moment.before is not None
+        before = np.clip(moment.before, low, high) if known else 0.5 * (low + high)
+        start = np.concatenate([moment.x, moment.before if known else before])
+        d.x_lower[0], d.x_upper[0] = start, start
+        if not known:
+            base = 2 * len(self.problem.soft)
+            d.row_lower[0, base:], d.row_upper[0, base:] = -math.inf, math.inf
+            d.p_node[0, -2] = 0.0
+        d.x[:] = start
+        d.u[:, :self.n_m] = before
+        d.u[:, self.n_m:] = 0.0
+
+
+def sampled(value: Any, times: Any) -> Any:
+    """A number, a profile over time, or one number a step as one number a time."""
+    import numpy as np
+
+    if hasattr(value, "hold"):
+        return np.array([at(value, t) for t in times])
+    array = np.asarray(value, dtype=float)
+    if array.ndim == 0:
+        return np.full(len(times), float(array))
+    return np.concatenate([array[:len(times)], np.full(max(0, len(times) - len(array)), array[-1])])
+
+
+
+def raise_to(view: Any, values: Any) -> None:
+    """Entries of a view made at least so high."""
+    view[:] = view.clip(min=values)
+
+
+def lower_to(view: Any, values: Any) -> None:
+    """Entries of a view made at most so high."""
+    view[:] = view.clip(max=values)
