@@ -8,6 +8,7 @@ from twin.lazy import exports
 _PUBLIC = {
     "solve": "optimizers.solving",
     **dict.fromkeys(("Solution", "Active"), "optimizers.solution"),
+    **dict.fromkeys(("Blend", "Material", "Product", "Pool"), "optimizers.steady.blend"),
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)

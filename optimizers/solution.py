@@ -25,6 +25,9 @@ class Active:
         How much the objective gets better for one unit of room more; its unit.
     where
         Where along time or in the plan, as text ("from 3 h to 7.5 h"); empty where there is only one place.
+    valid
+        Between which values of the limit the same limits hold the optimum back, so that the shadow price is of use; None where
+        that is not known.
     """
 
     name: str
@@ -35,11 +38,17 @@ class Active:
     shadow_price: float
     price_unit: str = ""
     where: str = ""
+    valid: tuple[float, float] | None = None
 
     def __str__(self) -> str:
-        price = f"; one {self.unit or 'unit'} of room is worth {self.shadow_price:.4g} {self.price_unit}".rstrip()
-        return f"{self.name} is at its {self.side} limit {self.limit:g} {self.unit}".rstrip() + \
-            (f" {self.where}" if self.where else "") + price + "."
+        unit = "" if self.unit == "-" else f" {self.unit}".rstrip()
+        stands = f"held at {self.limit:.6g}" if self.side == "equal" else f"at its {self.side} limit {self.limit:.6g}"
+        room = "unit more" if self.side == "equal" else "unit of room"
+        text = f"{self.name} is {stands}{unit}" + (f" {self.where}" if self.where else "")
+        text += f"; one {room} is worth {self.shadow_price:.4g} {self.price_unit}".rstrip()
+        if self.valid is not None:
+            text += f", between {self.valid[0]:.5g} and {self.valid[1]:.5g}{unit}"
+        return text + "."
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

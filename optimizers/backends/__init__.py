@@ -1,0 +1,1 @@
+"""The only place that touches solver libraries: one file a library."""

@@ -1,0 +1,1 @@
+"""Steady optimization: blends, set-points, real-time optimization, reconciliation."""
