@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from twin.recipe import Profile
@@ -107,6 +106,7 @@ class PhasePlan:
     given: dict[str, Any]
     moved: tuple[Moved, ...]
     reset: tuple[Any, ...]
+    intervals: int = 1  # at least so many stretches, also where nothing moves
 
     @property
     def free(self) -> bool:
@@ -151,6 +151,7 @@ class Plan:
     p: tuple[float, ...]
     unit: str
     goal: str
+    recipe_phases: tuple[Any, ...] = ()  # the nominal recipe
 
     @property
     def moved(self) -> tuple[str, ...]:
@@ -162,9 +163,11 @@ class Plan:
         """True where some length is a decision."""
         return any(phase.free for phase in self.phases)
 
-    def without(self, dropped: Sequence[Limit]) -> Plan:
-        """The plan without some limits."""
-        return dataclasses.replace(self, limits=tuple(k for k in self.limits if k not in dropped))
+    def coarse(self, factor: int) -> Plan:
+        """The plan with every `factor`-th interval of its moves only."""
+        phases = tuple(dataclasses.replace(p, intervals=max(p.intervals // factor, 1), moved=tuple(
+            dataclasses.replace(m, shares=(*m.shares[:-1:factor], 1.0)) for m in p.moved)) for p in self.phases)
+        return dataclasses.replace(self, phases=phases)
 
     def softened(self, price: float) -> Plan:
         """The problem to violate the hard limits as little as possible, each counted by its typical size."""

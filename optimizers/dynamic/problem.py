@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -94,7 +95,7 @@ def count(what: str, value: Any) -> int:
 def increasing(what: str, values: Sequence[float]) -> tuple[float, ...]:
     """Increasing finite times from zero."""
     found = tuple(float(v) for v in values)
-    if len(found) < 2 or found[0] != 0 or any(not b > a for a, b in zip(found[:-1], found[1:], strict=True)) \
+    if len(found) < 2 or found[0] != 0 or any(not b > a for a, b in itertools.pairwise(found)) \
             or not math.isfinite(found[-1]):
         raise errors.SpecError(f"{what} is {list(found)}. Expected increasing times from 0 to the end of the phase.")
     return found

@@ -10,6 +10,7 @@ from typing import Any
 
 from optimizers.dynamic.plan import Limit
 from optimizers.dynamic.reading import limit_of, places
+from optimizers.nmpc.batch import NmpcBatch, solve_many
 from optimizers.nmpc.formulation import Filler, Moment, Problem
 from optimizers.nmpc.prediction import Prediction
 from optimizers.nmpc.statement import MEASURED, statement_of, target_of
@@ -144,7 +145,7 @@ class Nmpc(AbstractController):
         self.options: dict[str, Any] = {"tol": tolerance, "max_iterations": 1 if real_time else max_iterations,
                                         "max_seconds": SHARE * self._seconds() if max_seconds is None else max_seconds}
         self.cold = self.options | {"max_iterations": max_iterations}
-        self._made: dict[str, tuple[Any, Filler]] = {}
+        self._made: dict[str, Any] = {}
 
     def _seconds(self) -> float:
         from twin import units
@@ -172,13 +173,54 @@ class Nmpc(AbstractController):
             problem = self.problem if kind == "strict" else Problem.of(self.statement, self.tree, ELASTIC)
             made = OcpSolver(problem.spec(), execution=self.execution)
             self._made[kind] = made, Filler(problem, made)
-        return self._made[kind]
+        found: tuple[Any, Filler] = self._made[kind]
+        return found
 
     @property
     def can_yield(self) -> bool:
         """True where there are hard limits on what is measured: then a second problem exists in which they may be exceeded."""
         return any(k.price is None and k.phase is None for k in self.statement.limits) or \
             any(k.phase is not None for k in self.statement.limits)
+
+    def jax_ocp(self) -> Any:
+        """The problem for batches through JAX; compiled once for each size of a batch."""
+        from optimizers.backends.jax_ocp import JaxOcp
+
+        if "jax" not in self._made:
+            self._made["jax"] = JaxOcp(self.problem.spec(), max_iterations=self.cold["max_iterations"], tol=self.cold["tol"])
+        return self._made["jax"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_made": {}}  # what is compiled stays in its process
+
+    def many(self, estimates: Mapping[str, Any], *, before: Mapping[str, Any] | None = None, threads: int | None = None,
+             executor: Any = None, device: str = "cpu") -> NmpcBatch:
+        """Solve the problem for many estimates, each from a simulated start.
+
+        Parameters
+        ----------
+        estimates
+            {name: values, one a problem}: all states; disturbances and parameters as in `step`. A number holds for all.
+        before
+            Moved inputs applied last, likewise.
+        threads
+            Threads over the engine; as many as there are processors by default.
+        executor
+            Any `concurrent.futures.Executor`, or a function that makes one, in place of threads.
+        device
+            "cpu": the engine. "jax": all problems in one array, on a GPU where JAX has one; what does not converge there is
+            solved by the engine.
+
+        Returns
+        -------
+        NmpcBatch
+            First inputs by name, statuses, objectives.
+        """
+        return solve_many(self, estimates, before, threads, executor, device)
+
+    def moment(self, state: NmpcState, estimate: Mapping[str, Any]) -> Moment:
+        """What a step from here is about; raises SpecError where the estimate cannot be used."""
+        return self._moment(state, estimate, {}, {}, {})
 
     def warm_up(self) -> None:
         """Compile both problems and solve once from the initial state of the model."""
@@ -217,6 +259,11 @@ class Nmpc(AbstractController):
         if missing:
             raise errors.SpecError(f"init was given no value for {', '.join(missing)}. Give all moved inputs, or none.")
         return NmpcState(float(time), np.array([float(inputs[n]) for n in names]))
+
+    @staticmethod
+    def forget(state: NmpcState) -> NmpcState:
+        """The state without the solver's memory: the next step starts from a simulated guess."""
+        return dataclasses.replace(state, warm=None)
 
     def step(self, state: NmpcState, estimate: Mapping[str, Any], *, targets: Mapping[str, Any] | None = None,
              limits: Mapping[str, Any] | None = None, inputs: Mapping[str, Any] | None = None,

@@ -77,8 +77,8 @@ class Problem:
         st, model = self.statement, self.statement.check.model
         nominal = [abs(v) or 1.0 for v in st.check.nominal("state")]
         sizes = [max(abs(c.upper), abs(c.lower), 1e-12) for c in st.controls]
-        slacks = [k.size for k in self.places(self.soft)]
-        rows = [size for size in slacks for _ in range(2)] + [sizes[i] for i in self.changes]
+        slacks = [0.01 * k.size for k in self.places(self.soft)]
+        rows = [k.size for k in self.places(self.soft) for _ in range(2)] + [sizes[i] for i in self.changes]
         n_v = model.size("input") + model.size("disturbance") + len(st.p)
         return OcpSpec(
             st.check.name, functions.point, functions.stage, functions.terminal, parents=self.tree.parents, n_c=len(nominal),
@@ -258,6 +258,41 @@ class Filler:
         self._start(d, moment)
         return d
 
+    def arrays(self, ocp: Any, moments: Sequence[Moment]) -> dict[str, Any]:
+        """Many moments that differ in state, last inputs, given signals that are constant, and parameters, as arrays for `JaxOcp`."""
+        import numpy as np
+
+        count, n_p = len(moments), len(self.problem.statement.p)
+        first = ocp.arrays(self.data(moments[0]))
+        tiled = {"stage": {n: np.repeat(v[None], count, 0) for n, v in first["stage"].items()},
+                 "end": {n: np.repeat(np.asarray(v)[None], count, 0) for n, v in first["end"].items()}}
+        starts = []
+        rows = self.problem.statement.check.rows(*ROLES)
+        n_u = self.problem.statement.check.model.size("input")
+        n_v = n_u + self.problem.statement.check.model.size("disturbance")
+        for k, m in enumerate(moments):
+            start, before = self._before(m)
+            starts.append((start, before))
+            tiled["stage"]["p_edge"][k, :, n_v:] = tiled["stage"]["p_node"][k, :, 1 + n_v:1 + n_v + n_p] = m.parameters[0]
+            tiled["end"]["p_end"][k, 1 + n_v:1 + n_v + n_p] = m.parameters[0]
+            for name, value in m.given.items():
+                if isinstance(value, float) and value != moments[0].given[name]:
+                    at = rows[name].start + (n_u if rows[name].signal.role == "disturbance" else 0)
+                    tiled["stage"]["p_edge"][k, :, at] = tiled["stage"]["p_node"][k, :, 1 + at] = value
+                    tiled["end"]["p_end"][k, 1 + at] = value
+        u = np.zeros((count, self.problem.statement.steps, ocp.n_u))
+        u[:, :, :self.n_m] = np.array([b for _, b in starts])[:, None] / ocp.scale_u[:self.n_m]
+        return tiled | {"x0": np.array([s for s, _ in starts]) / ocp.scale_x, "u": u}
+
+    def _before(self, moment: Moment) -> tuple[Any, Any]:
+        """Root state with the last inputs, and inputs to start from."""
+        import numpy as np
+
+        controls = self.problem.statement.controls
+        low, high = np.array([c.lower for c in controls]), np.array([c.upper for c in controls])
+        before = 0.5 * (low + high) if moment.before is None else np.clip(moment.before, low, high)
+        return np.concatenate([moment.x, before if moment.before is None else moment.before]), before
+
     def _limits(self, d: Any, moment: Moment, times: Any) -> None:
         import numpy as np
 
@@ -292,15 +327,9 @@ class Filler:
 
     def _start(self, d: Any, moment: Moment) -> None:
         """Initial state, last inputs, and a first guess that holds the inputs."""
-        import numpy as np
-
-        st, n_x = self.problem.statement, self.n_x
-        low, high = np.array([c.lower for c in st.controls]), np.array([c.upper for c in st.controls])
-        known = moment.before is not None
-        before = np.clip(moment.before, low, high) if known else 0.5 * (low + high)
-        start = np.concatenate([moment.x, moment.before if known else before])
+        start, before = self._before(moment)
         d.x_lower[0], d.x_upper[0] = start, start
-        if not known:
+        if moment.before is None:
             base = 2 * len(self.problem.soft)
             d.row_lower[0, base:], d.row_upper[0, base:] = -math.inf, math.inf
             d.p_node[0, -2] = 0.0

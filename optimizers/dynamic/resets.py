@@ -1,0 +1,32 @@
+"""Resets as rates over a pseudo-time from 0 to 1, so that a collocated edge carries them out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from twin import errors
+from twin.recipe import Bolus, Harvest
+
+
+def reset_rates(model: Any, reset: Any, x: Any) -> list[Any]:
+    """d(states)/ds while s runs from 0 to 1: adding at a constant rate mixes as the whole bolus does.
+
+    A harvest leaves concentrations as they are. Assigning a state has no such form; see `SpecError`.
+    """
+    rows = {r.signal.name: r for r in model.layout("state")}
+    rates: list[Any] = [0.0 * x[0]] * sum(r.count for r in rows.values())
+    if isinstance(reset, Harvest):
+        at = rows[reset.out_of].start
+        rates[at] = x[at] * math.log(1 - reset.fraction) + 0.0 if reset.fraction else -reset.amount + 0.0 * x[at]
+        return rates
+    if isinstance(reset, Bolus):
+        at = rows[reset.into].start
+        rates[at] = reset.amount + 0.0 * x[at]
+        for row in rows.values():
+            if row.signal.per == reset.into:
+                for k in range(row.start, row.start + row.step * row.count, row.step):
+                    rates[k] = reset.amount * (float(reset.contents.get(row.signal.name, 0.0)) - x[k]) / x[at]
+        return rates
+    raise errors.SpecError(f"The recipe sets {reset.state} at the start of a phase. An optimization can carry out a Bolus or a "
+                           "Harvest between phases. State what is added or drawn off.")

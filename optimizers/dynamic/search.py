@@ -1,0 +1,243 @@
+"""One search: solve on a grid, play the answer on the model, refine until claim and truth agree and limits hold between points."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from optimizers.dynamic import filling, replay
+from optimizers.dynamic.filling import Path
+from optimizers.dynamic.grid import Decisions, Grid
+from optimizers.dynamic.plan import Plan
+from optimizers.dynamic.transcription import Transcription
+from twin.status import Status
+
+HOLDS = 1e-7  # of its typical size: a limit violated by less holds
+MOST_POINTS = 30_000
+ROUNDS = 12
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How to search."""
+
+    degree: int = 3
+    elements: int = 1
+    gap: float = 1e-7
+    tolerance: float = 1e-8
+    max_iterations: int = 1000
+    execution: str | None = None
+    solver: Any = None
+    iterations: Sequence[Sequence[int]] | None = None  # counts of an earlier solve, to repeat it
+
+
+class Stop:
+    """A flag that ends every search, and the time at which it goes up by itself."""
+
+    def __init__(self, max_seconds: float | None) -> None:
+        self.deadline = time.monotonic() + (math.inf if max_seconds is None else max_seconds)
+        self.user = threading.Event()
+        self.solvers: list[Any] = []
+
+    def __call__(self) -> bool:
+        return self.user.is_set() or time.monotonic() > self.deadline
+
+    @property
+    def left(self) -> float:
+        """Seconds left."""
+        return max(self.deadline - time.monotonic(), 0.0)
+
+    @property
+    def status(self) -> Status:
+        """Why it went up."""
+        return Status.STOPPED if self.user.is_set() else Status.TIME_LIMIT
+
+    def raise_flag(self) -> None:
+        """End everything because the user wants it."""
+        self.user.set()
+        self.end_solves()
+
+    def end_solves(self) -> None:
+        """End the solves that go on."""
+        for solver in self.solvers:
+            solver.stop()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Found:
+    """What one solve on one grid gave, and what the model says to it."""
+
+    plan: Plan
+    grid: Grid
+    decisions: Decisions
+    status: Status
+    claimed: float  # objective as the solver sees it
+    objective: float
+    cost: float  # to be minimized, soft limits included
+    gap: float
+    violation: float
+    excesses: Sequence[replay.Excess]
+    played: replay.Played
+    prices: Sequence[tuple[Any, Any]]
+    result: Any
+    tr: Transcription
+    iterations: int
+    solver: str
+
+    @property
+    def usable(self) -> bool:
+        """True where it runs to its end and holds all hard limits."""
+        return math.isfinite(self.cost) and self.violation <= 1e-6
+
+    def better_than(self, other: Found | None) -> bool:
+        """Limits first, then cost."""
+        if other is None or self.usable != other.usable:
+            return other is None or self.usable
+        return self.cost < other.cost if self.usable else self.violation < other.violation
+
+
+class Search:
+    """Searches on one plan; solvers are kept by grid."""
+
+    def __init__(self, options: Options, stop: Stop, say: Callable[[str], None]) -> None:
+        self.options, self.stop, self.say = options, stop, say
+        self.made: dict[Any, Any] = {}
+        self.lock = threading.Lock()
+        self.best: Found | None = None
+        self.record: dict[int, list[int]] = {}
+        self.note = ""
+
+    def prepared(self, plan: Plan, elements: int) -> tuple[Transcription, Any]:
+        """Transcription and solver for a plan with so many elements an interval."""
+        key = (id(plan), elements)
+        with self.lock:
+            if key not in self.made:
+                tr = Transcription(plan, Grid(plan, self.options.degree, elements))
+                self.made[key] = (tr, self._solver(tr), plan)
+                self.stop.solvers.append(self.made[key][1])
+            return self.made[key][:2]
+
+    def _solver(self, tr: Transcription) -> Any:
+        from optimizers.dynamic import solvers
+
+        found = solvers.choose(tr, self.options.solver, self.options.execution)
+        self.note = found.note or self.note
+        return found
+
+    def once(self, plan: Plan, decisions: Decisions, elements: int, start: int, margins: Any = None, warm: Any = None,
+             path: Path | None = None) -> Found | None:
+        """One solve from decisions; None where the search was stopped before it began or its start cannot be simulated."""
+        if self.stop():
+            return None
+        tr, solver = self.prepared(plan, elements)
+        if path is None:
+            begin = replay.play(plan, tr.grid, decisions, rtol=replay.START_RTOL, execution=self.options.execution)
+            path = begin.path if replay.reached(begin.trajectory, float(sum(decisions.durations))) else None
+        data = solver.data()
+        filling.fill(tr, data, decisions, path, margins)
+        cap = self._cap(start)
+        if cap == 0:
+            return None
+        result = solver.solve(data, start="rollout" if path is None else "points", warm=warm, tol=self.options.tolerance,
+                              max_iterations=cap, max_seconds=self.stop.left, stopped=self.stop)
+        self.record.setdefault(start, []).append(int(result.iterations))
+        return self.judged(plan, tr, solver, result)
+
+    def _cap(self, start: int) -> int:
+        """Most iterations of the next solve; an earlier solve that is repeated says how many."""
+        kept = self.options.iterations
+        if kept is None:
+            return self.options.max_iterations
+        own = list(kept[start]) if start < len(kept) else []
+        done = len(self.record.get(start, ()))
+        return int(own[done]) if done < len(own) else 0
+
+    def judged(self, plan: Plan, tr: Transcription, solver: Any, result: Any) -> Found:
+        """An answer beside what the model says to it."""
+        decisions = filling.decisions_of(tr, result.x, result.u)
+        played = replay.play(plan, tr.grid, decisions, dense=replay.DENSE, execution=self.options.execution)
+        ran = replay.reached(played.trajectory, float(sum(decisions.durations)))
+        cost = objective = violation = math.inf
+        excesses: list[replay.Excess] = []
+        if ran:
+            objective = replay.objective_of(plan, played.trajectory, decisions.durations)
+            cost = plan.sign * objective + replay.penalty_of(plan, tr.grid, played)
+            excesses = replay.excesses(plan, played, decisions.durations)
+            violation = max((e.share for e in excesses), default=0.0)
+        fixed_time = plan.sign * plan.time_weight * sum(p.duration for p in plan.phases if not p.free)
+        claimed = float(result.objective) + fixed_time
+        gap = abs(claimed - cost) / max(abs(cost), 1e-12) if math.isfinite(cost) else math.inf
+        duals = {k: getattr(result, f"{k}_dual") for k in ("x", "xp", "zp", "path")}
+        penalty = cost - plan.sign * objective if ran else 0.0
+        found = Found(plan, tr.grid, decisions, result.status, plan.sign * (claimed - penalty), objective, cost, gap, violation, excesses,
+                      played, filling.prices(tr, duals), result, tr, int(result.iterations), solver.name)
+        return found
+
+    def keep(self, found: Found) -> None:
+        """Remember the best so far."""
+        with self.lock:
+            if found.better_than(self.best):
+                self.best = found
+
+    def polish(self, first: Found, start: int, *, keep: bool = True) -> Found:
+        """Refine until claim and truth agree and no limit is violated between the points."""
+        found, elements = first, first.grid.elements
+        margins: dict[int, tuple[Any, Any]] = {}
+        for _ in range(ROUNDS):
+            if (keep and not margins) or found.usable:
+                self.keep(found)
+            coarse = found.gap > self.options.gap or _ends_missed(found)
+            if self.stop() or not math.isfinite(found.cost) or (not coarse and found.violation <= HOLDS):
+                break
+            if not found.status and found.status not in (Status.ITERATION_LIMIT, Status.NOT_CONVERGED):
+                break
+            before = found
+            if coarse:
+                more = self._more(found, elements)
+                if more == elements:
+                    break
+                elements, margins = more, {}
+                self.say(f"{found.plan.name}: {elements} elements an interval (claim and simulation differ by {found.gap:.1e})")
+                path = None
+                warm = None
+            else:
+                margins = self._tightened(found, margins)
+                path, warm = found.played.path, found.result
+            again = self.once(found.plan, found.decisions, elements, start, margins, warm, path)
+            if again is None:
+                break
+            if not again.status and before.status and not again.better_than(before):
+                break
+            found = again
+        return found
+
+    def _more(self, found: Found, elements: int) -> int:
+        """Elements that the order of the method asks for, twice as many at least."""
+        order = 2 * self.options.degree - 1
+        factor = (max(found.gap, found.violation if _ends_missed(found) else 0.0) / (0.3 * self.options.gap)) ** (1.0 / order)
+        wanted = elements * min(max(math.ceil(factor), 2), 4)
+        most = max(MOST_POINTS // (len(found.grid.edges) * self.options.degree), 1)
+        return min(wanted, max(most, elements))
+
+    def _tightened(self, found: Found, margins: dict[int, tuple[Any, Any]]) -> dict[int, tuple[Any, Any]]:
+        """Room kept at limits that hold at the points but not between them."""
+        import numpy as np
+
+        wider = dict(margins)
+        for e in found.excesses:
+            if e.share <= HOLDS or e.limit.phase is not None:
+                continue
+            low, high = replay.excess_by_edge(found.plan, found.grid, found.played, e.number)
+            old = margins.get(e.number, (np.zeros_like(low), np.zeros_like(high)))
+            room = 0.1 * HOLDS * e.limit.place.size
+            wider[e.number] = (old[0] + np.where(low > 0, 1.05 * low + room, 0.0), old[1] + np.where(high > 0, 1.05 * high + room, 0.0))
+        return wider
+
+
+def _ends_missed(found: Found) -> bool:
+    """True where a limit at an end fails in simulation: the elements are too coarse."""
+    return any(e.limit.phase is not None and e.share > HOLDS for e in found.excesses)
