@@ -7,6 +7,7 @@ from twin.lazy import exports
 # Public name -> module; loaded at first use, so that `import optimizers` costs nothing.
 _PUBLIC = {
     "solve": "optimizers.solving",
+    "Design": "optimizers.design.problem",
     **dict.fromkeys(("Solution", "Active"), "optimizers.solution"),
     **dict.fromkeys(("Blend", "Material", "Product", "Pool"), "optimizers.steady.blend"),
 }

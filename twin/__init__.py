@@ -47,6 +47,9 @@ _PUBLIC = {
                     "twin.controller"),
     **dict.fromkeys(("Ekf", "Ukf"), "twin.estimation.filters"),
     "Scenarios": "twin.scenarios",
+    "calibrate": "twin.calibration.fit",
+    "Calibration": "twin.calibration.result",
+    "Unknown": "twin.calibration.unknowns",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)

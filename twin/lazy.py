@@ -23,6 +23,14 @@ class LazyModule:
 jnp: Any = LazyModule("jax.numpy")
 
 
+def array_module(*values: Any) -> Any:
+    """`jax.numpy` where JAX traces or holds one of the values, `numpy` (float64) for plain numbers and arrays."""
+    jax = sys.modules.get("jax")
+    if jax is not None and any(isinstance(v, jax.Array) for v in values):
+        return jnp
+    return importlib.import_module("numpy")
+
+
 def exports(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a package whose public names are imported from their home modules at first use."""
 

@@ -347,7 +347,8 @@ class DynamicModel(Model, abstract=True):
 
     def profile_names(self) -> tuple[str, ...]:
         """Parameters that vary along the cells."""
-        return tuple(f.name for f in dataclasses.fields(self) if f.metadata.get("shape"))
+        axes = next((s.shape for s in self.signals if s.shape), None)
+        return tuple(f.name for f in dataclasses.fields(self) if f.metadata.get("shape") and f.metadata["shape"] == axes)
 
     def _cells(self, s: Values) -> dict[str, Any]:
         import jax

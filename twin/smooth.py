@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from twin import errors
-from twin.lazy import jnp
+from twin.lazy import array_module
 
 
 def positive(a: Any, width: float) -> Any:
@@ -21,7 +21,7 @@ def positive(a: Any, width: float) -> Any:
     0.1
     """
     w = _checked(width)
-    root = jnp.sqrt(a * a + w * w)
+    root = array_module(a).sqrt(a * a + w * w)
     return 0.5 * (a + root)
 
 
@@ -38,18 +38,19 @@ def minimum(a: Any, b: Any, width: float) -> Any:
 def limit(a: Any, lower: Any, upper: Any, width: float) -> Any:
     """Smooth clip of `a` to lower..upper, within width of the sharp form; lower < upper."""
     w = _checked(width)
-    return 0.5 * (lower + upper + jnp.sqrt((a - lower) ** 2 + w * w) - jnp.sqrt((a - upper) ** 2 + w * w))
+    sqrt = array_module(a, lower, upper).sqrt
+    return 0.5 * (lower + upper + sqrt((a - lower) ** 2 + w * w) - sqrt((a - upper) ** 2 + w * w))
 
 
 def absolute(a: Any, width: float) -> Any:
     """Smooth abs(a), 0 at 0, at most width below the sharp form."""
     w = _checked(width)
-    return a * a / (jnp.sqrt(a * a + w * w) + w)
+    return a * a / (array_module(a).sqrt(a * a + w * w) + w)
 
 
 def step(a: Any, width: float) -> Any:
     """Smooth step from 0 (a << 0) to 1 (a >> 0); 0.5 at 0, within 2 % of the ends at abs(a) = 2 width."""
-    return 0.5 * (1.0 + jnp.tanh(a / _checked(width)))
+    return 0.5 * (1.0 + array_module(a).tanh(a / _checked(width)))
 
 
 def signed_sqrt(a: Any, width: float) -> Any:

@@ -16,6 +16,7 @@ _DEFINITIONS = (
     "cell = [cells] = _ = cells",
     "piece = [pieces] = _ = pieces = pcs",
     "euro = [currency] = EUR",
+    "US_dollar = [dollar] = USD",  # a dimension of its own: there is no fixed rate between currencies
     "vvm = 1 / minute",
     "turns_per_minute = 1 / minute",  # pint's own rpm is an angle: 2 pi a turn
 )

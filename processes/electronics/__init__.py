@@ -7,6 +7,9 @@ from twin.lazy import exports
 _PUBLIC = {
     "Oxidation": "processes.electronics.oxidation",
     "Polishing": "processes.electronics.polishing",
+    **dict.fromkeys(("ProfileLimits", "profile_metrics"), "processes.electronics.profile"),
+    **dict.fromkeys(("Verdict", "judge_recipe", "changeover_minutes"), "processes.electronics.recipe_guard"),
+    **dict.fromkeys(("ReflowOven", "ReflowAssembly", "ReflowSection"), "processes.electronics.reflow"),
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)

@@ -93,9 +93,8 @@ def test_c_gives_what_python_gives() -> None:
     assert compiled(entry) == expected()
 
 
-def test_llvm_gives_what_python_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load_numba, "ENTRY", "fill")
-    kept, entry = load_numba._load(load_numba._compile(LlvmTranslator().translate([SOURCE], ("fill",))))
+def test_llvm_gives_what_python_gives() -> None:
+    kept, entry = load_numba._load(load_numba._compile(LlvmTranslator().translate([SOURCE], ("fill",))), "fill")
     assert kept is not None
     assert compiled(entry) == expected()
 

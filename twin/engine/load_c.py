@@ -19,7 +19,7 @@ from twin.engine import batch, kernels, records, shapes, store
 from twin.engine.translate_c import Translator
 from twin.lowering import cache
 
-SOURCES = ("tableau", "records", "linear", "step", "sensitivities", "integrator", "phases")
+SOURCES = ("tableau", "records", "dense", "linear", "step", "sensitivities", "integrator", "phases")
 FLAGS = ("-std=c99", "-O3", "-march=native", "-ffp-contract=off", "-shared", "-fPIC", "-w")
 # Vector code of loops over a handful of unknowns waits for its own stores; blocks of cells gain from it.
 SCALAR = "-fno-tree-vectorize"
@@ -48,7 +48,8 @@ def flags_for(facts: shapes.Facts) -> tuple[str, ...]:
     return FLAGS if facts.size[records.CELLS] else (*FLAGS, SCALAR)
 
 
-def _key(flags: Sequence[str], *parts: str) -> str:
+def key_of(flags: Sequence[str], *parts: str) -> str:
+    """Key of a library: what it is made of, and by which compiler for which machine."""
     cc = store.compiler()
     if cc is None:
         raise errors.MissingExtraError("There is no C compiler. Set CC to one, or choose twin.use('numba').")
@@ -59,7 +60,7 @@ def _key(flags: Sequence[str], *parts: str) -> str:
 def _model_key(system: Any, names: Sequence[str], facts: shapes.Facts) -> str:
     """Key of the library of a model, found without writing its text."""
     programs = [part for name in names for part in (name, system.program(name).key())]
-    return _key(flags_for(facts), _writers(), *programs, repr(facts.size))
+    return key_of(flags_for(facts), _writers(), *programs, repr(facts.size))
 
 
 @functools.cache
@@ -83,15 +84,16 @@ def cached(system: Any, names: Sequence[str], facts: shapes.Facts) -> bool:
 def library(system: Any, names: Sequence[str], facts: shapes.Facts) -> ctypes.CDLL:
     """The shared object with kernels and engine of a model, compiled where the cache does not hold it."""
     key = _model_key(system, names, facts)
-    return _library(key, lambda: unit_text(kernels.c_text(system, names), names, facts), flags_for(facts))
+    return library_with_key(key, lambda: unit_text(kernels.c_text(system, names), names, facts), flags_for(facts))
 
 
 def library_of_text(text: str, flags: Sequence[str] = FLAGS) -> ctypes.CDLL:
     """The shared object of any C text."""
-    return _library(_key(flags, text), lambda: text, flags)
+    return library_with_key(key_of(flags, text), lambda: text, flags)
 
 
-def _library(key: str, text: Callable[[], str], flags: Sequence[str]) -> ctypes.CDLL:
+def library_with_key(key: str, text: Callable[[], str], flags: Sequence[str]) -> ctypes.CDLL:
+    """The shared object of this key, compiled from `text()` where it is not there yet."""
     with _lock:
         if key not in _loaded:
             path = cache.find(f"{key}.so") or store.keep(f"{key}.so", compile_text(text(), flags))

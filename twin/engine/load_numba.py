@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,38 +18,39 @@ from twin.engine.translate_llvm import LlvmTranslator
 from twin.lowering import cache
 
 ENTRY = "run_members"
+Sources = Callable[[], list[str]]
 _lock = threading.RLock()
 _compiled: dict[str, Any] = {}
 
 
-def engine_text() -> str:
-    """The engine as LLVM assembly."""
-    return LlvmTranslator().translate(load_c.sources(), (ENTRY,))
+def engine_text(entry: str = ENTRY, sources: Sources = load_c.sources) -> str:
+    """An engine as LLVM assembly."""
+    return LlvmTranslator().translate(sources(), (entry,))
 
 
-def _engine_file() -> str:
+def _engine_file(sources: Sources) -> str:
     import llvmlite
 
     writers = (Path(__file__).with_name(f"{name}.py").read_text() for name in ("translate_c", "translate_llvm"))
-    return store.key_of(*load_c.sources(), *writers, llvmlite.__version__, store.machine()) + ".o"
+    return store.key_of(*sources(), *writers, llvmlite.__version__, store.machine()) + ".o"
 
 
-def ready() -> bool:
+def ready(entry: str = ENTRY, sources: Sources = load_c.sources) -> bool:
     """True where the compiled engine is in this process or in the cache."""
-    return ENTRY in _compiled or cache.find(_engine_file()) is not None
+    return entry in _compiled or cache.find(_engine_file(sources)) is not None
 
 
-def engine() -> Any:
-    """The compiled entry, as a ctypes function of the address of the slots."""
+def engine(entry: str = ENTRY, sources: Sources = load_c.sources) -> Any:
+    """The compiled entry of an engine, as a ctypes function of the address of the slots."""
     with _lock:
-        if ENTRY not in _compiled:
-            name = _engine_file()
+        if entry not in _compiled:
+            name = _engine_file(sources)
             code = cache.load(name)
             if code is None:
-                code = _compile(engine_text())
+                code = _compile(engine_text(entry, sources))
                 cache.store(name, code)
-            _compiled[ENTRY] = _load(code)
-        return _compiled[ENTRY][1]
+            _compiled[entry] = _load(code, entry)
+        return _compiled[entry][1]
 
 
 def _target() -> Any:
@@ -76,7 +77,7 @@ def _compile(text: str) -> bytes:
     return code
 
 
-def _load(code: bytes) -> tuple[Any, Any]:
+def _load(code: bytes, entry: str = ENTRY) -> tuple[Any, Any]:
     """The engine that runs object code, kept alive, and its entry."""
     import ctypes
 
@@ -85,7 +86,7 @@ def _load(code: bytes) -> tuple[Any, Any]:
     jit = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
     jit.add_object_file(llvm.ObjectFileRef.from_data(code))
     jit.finalize_object()
-    address = jit.get_function_address(f"{ENTRY}_packed")
+    address = jit.get_function_address(f"{entry}_packed")
     if not address:
         raise RuntimeError("The object code of the engine holds no entry.")
     return jit, ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address)

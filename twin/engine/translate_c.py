@@ -2,7 +2,7 @@
 
 Subset: module-level numbers and nested tuples of numbers (static const), NamedTuple records (structs of 8-byte slots), and
 functions whose parameters are annotated with the aliases of `records`. In a function: scalars, `for ... in range`, `while`,
-`if`, calls of own functions, of kernels (fields of a record of type Kernel) and of abs, min, max, float, int;
+`if`, calls of own functions, of kernels (fields of a record of type Kernel) and of abs, min, max, float, log;
 arrays are only indexed (`a[i][j]`) or bound to a local name (`row = a[i]`); no slices, nothing is allocated. The turns of
 an innermost loop do not depend on each other through arrays (the C compiler is told so).
 """
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 DIMENSIONS = {"Vector": ("double", 1), "Matrix": ("double", 2), "Cube": ("double", 3), "Integers": ("int64_t", 1),
               "IntegerRows": ("int64_t", 2)}
-WORDS = {"abs": "fabs", "min": "lesser", "max": "greater", "float": "(double)"}
+WORDS = {"abs": "fabs", "min": "lesser", "max": "greater", "float": "(double)", "log": "log"}
 HEADER = """#include <math.h>
 #include <stdint.h>
 typedef void (*Kernel)(double t, const double *x, const double *z, const double *u, const double *d, const double *p,
@@ -126,10 +126,14 @@ class Translator:
         if isinstance(number, int):
             self.values[name] = number
         elif isinstance(number, float):
-            self.constants[name] = Text(repr(number), REAL)
+            self.constants[name] = Text(self.real_text(number), REAL)
         elif isinstance(number, tuple):
             flat = not isinstance(number[0], tuple)
             self.table(name, (number,) if flat else number, flat)
+
+    def real_text(self, value: float) -> str:
+        """A real constant."""
+        return repr(value)
 
     def table(self, name: str, rows: tuple[tuple[float, ...], ...], flat: bool) -> None:
         """A table of numbers is a constant array."""

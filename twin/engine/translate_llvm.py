@@ -15,6 +15,7 @@ from twin.engine.translate_c import REAL, TRUTH, WHOLE, FunctionWriter, Kind, Te
 NAMES = {REAL: "double", WHOLE: "i64", TRUTH: "i1"}
 TAIL = """declare double @llvm.fabs.f64(double)
 declare double @pow(double, double)
+declare double @log(double)
 !0 = !{!"twinworks"}
 !1 = !{!"real", !0, i64 0}
 !2 = !{!"whole", !0, i64 0}
@@ -39,6 +40,10 @@ class LlvmTranslator(Translator):
         self.gather(sources)
         bodies = [LlvmWriter(self, f).write() for f in self.functions.values()]
         return "\n".join([*self.out, *bodies, *(self._packed(e) for e in entries), TAIL])
+
+    def real_text(self, value: float) -> str:
+        """A real constant."""
+        return number(value)
 
     def table(self, name: str, rows: tuple[tuple[float, ...], ...], flat: bool) -> None:
         """A table of numbers is a constant array."""
@@ -363,6 +368,8 @@ class LlvmWriter(FunctionWriter):
                      for w in ((a.c, *a.lengths) if a.kind.dims or k not in NAMES else (self.cast(a, k),))]
             kind = self.unit.results[name]
             return Text(self.new(f"call {NAMES[kind]} @{name}({', '.join(words)})"), kind)
+        if name == "log":
+            return Text(self.new(f"call double @log(double {self.real(arguments[0])})"), REAL)
         if name == "abs":
             return Text(self.new(f"call double @llvm.fabs.f64(double {self.real(arguments[0])})"), REAL)
         if name in ("min", "max"):

@@ -16,8 +16,8 @@ from twin.signals import ROLES, Signal
 
 SYSTEM_VERSION = 1
 SMALL = 60  # most unknowns of a model that is lowered element by element
-PROGRAMS = ("rhs", "jacobian", "input_jacobian", "parameter_jacobian", "outputs", "output_jacobian", "hessian",
-            "sensitivity", "sensitivity_tangent")
+PROGRAMS = ("rhs", "jacobian", "input_jacobian", "parameter_jacobian", "outputs", "output_jacobian",
+            "output_sensitivity", "hessian", "sensitivity", "sensitivity_tangent")
 
 
 MOST_KNOWN = 64

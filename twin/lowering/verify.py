@@ -40,9 +40,9 @@ def verify_system(system: Any) -> None:
         _need(name in {r.signal.name for r in system.rows["state"]}, f"initial value of {name!r}")
         _need(all(type(v) in (int, float) for v in (value if isinstance(value, list) else [value])), f"initial {name}")
     n_p, n_y, n, n_e = system.n_p, system.n_y, system.n_x + system.n_z, system.n_u + system.n_d
-    extra = {"hessian": n, "sensitivity": n + n_p, "sensitivity_tangent": 2 * n + n_p + 1}
+    extra = {"hessian": n, "output_sensitivity": n + n_p, "sensitivity": n + n_p, "sensitivity_tangent": 2 * n + n_p + 1}
     known = {"rhs": n, "input_jacobian": n * n_e, "parameter_jacobian": n * n_p, "outputs": n_y,
-             "output_jacobian": n_y * (n + n_e), "sensitivity": n, "sensitivity_tangent": n,
+             "output_jacobian": n_y * (n + n_e), "output_sensitivity": n_y, "sensitivity": n, "sensitivity_tangent": n,
              "hessian": (n + n_e) * (n + n_e + 1) // 2}
     for name in system.held:
         out = known.get(name, _jacobian_length(system, n) if name == "jacobian" else None)

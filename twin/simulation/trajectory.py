@@ -250,6 +250,8 @@ class Trajectory:
         """A sentence for each signal that left its limits: there the model is extrapolated, whatever the status says."""
         said = []
         for name, row in self.table().query("beyond > 0").iterrows():
+            if row["beyond"] <= 1e-9 * abs(self.row(str(name)).signal.nominal):
+                continue  # rounding error at a limit
             reached = row["max"] if row["max"] > row["upper"] else row["min"]
             said.append(f"{self.model}.{name} reached {reached:.6g} {row['unit']}; its limits are {row['lower']:g} to "
                         f"{row['upper']:g} {row['unit']}. Beyond them in {row['share_beyond']:.0%} of the points.")

@@ -1,0 +1,102 @@
+"""Design: which parameters of a recipe give the best run."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from twin import errors
+
+Measure = Callable[[Any, Mapping[str, Any]], Mapping[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Design:
+    """Parameters of a recipe that make a measure of the run best within limits.
+
+    For what a trajectory optimizer cannot state: peaks, times above a temperature, areas, process windows. The measure sees
+    whole runs of many members at once; derivatives come from differences in one ensemble; several starts are tried.
+
+    Attributes
+    ----------
+    model
+        A dynamic model.
+    decisions
+        {name: (lower, upper)} in the units of the model. A name is a parameter, or one of `ties`.
+    ties
+        {name: parameters that it sets together}, such as the zones of an oven that share a set point.
+    measure
+        Function (times, {signal: values of shape (members, times)}) -> {metric: one value a member}.
+    signals
+        What the measure reads.
+    times
+        Output times, in the time unit of the model.
+    limits
+        {metric: (lower, upper)}, None where there is none.
+    maximize, minimize
+        The metric or decision that counts.
+    center
+        True, in place of both: stay as far inside all two-sided limits as possible, as shares of their width.
+    duration, every
+        Length of the run and distance of its output times, where `times` is not given.
+    recipe
+        As in `twin.simulate`; None: that of the model.
+    units
+        {metric: unit}, for messages.
+    rtol
+        Tolerance of the simulations; the answer is checked with a hundredth of it.
+
+    Examples
+    --------
+    >>> import twin, optimizers
+    >>> from processes.electronics import Polishing
+    >>> thin = optimizers.Design(model=Polishing(), decisions={"preston": (5e-14, 5e-13)}, signals=("removed",),
+    ...                          times=(1.0, 2.0), measure=lambda t, s: {"left": 1000 - s["removed"][:, -1]},
+    ...                          limits={"left": (400.0, None)}, maximize="preston")
+    >>> round(optimizers.solve(thin).value["preston"] * 1e13, 3)
+    1.668
+    """
+
+    model: Any
+    decisions: Mapping[str, tuple[float, float]]
+    measure: Measure
+    signals: Sequence[str]
+    limits: Mapping[str, tuple[float | None, float | None]] = dataclasses.field(default_factory=dict)
+    times: Sequence[float] | None = None
+    ties: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    maximize: str | None = None
+    minimize: str | None = None
+    center: bool = False
+    units: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    duration: float | str | None = None
+    every: float | str | None = None
+    recipe: Any = None
+    rtol: float = 1e-7
+
+    solved_by = "optimizers.design.solving"
+
+    def __post_init__(self) -> None:
+        known = self.model.parameter_names()
+        if not self.decisions:
+            raise errors.SpecError("Design has no decisions. Give at least one parameter with its bounds.")
+        for name, (low, high) in self.decisions.items():
+            for parameter in self.ties.get(name, (name,)):
+                if parameter not in known:
+                    raise errors.unknown("decision", parameter, f"Design of {self.model.title}", [*known, *self.ties])
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise errors.SpecError(f"The bounds of {name} are {low:g} to {high:g}. Expected finite numbers, lower < upper.")
+        for name, (lower, upper) in self.limits.items():
+            if lower is not None and upper is not None and not lower < upper:
+                raise errors.SpecError(f"The limits of {name} are {lower:g} to {upper:g} {self.units.get(name, '')}".rstrip()
+                                       + ". Expected lower < upper.")
+        if sum((self.maximize is not None, self.minimize is not None, self.center)) != 1:
+            raise errors.SpecError("Design wants exactly one of maximize=, minimize= and center=True.")
+        if self.center and not self._two_sided():
+            raise errors.SpecError("center=True needs a metric with a lower and an upper limit.")
+        if self.times is None and self.every is None:
+            raise errors.SpecError("Design needs times=, or every= (and duration= where the recipe has no end).")
+
+    def _two_sided(self) -> list[str]:
+        return [n for n, (low, high) in self.limits.items() if low is not None and high is not None]

@@ -1,0 +1,263 @@
+"""Solving a Design: many starts in one ensemble, SQP from the best of them, and a check at a tighter tolerance."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from optimizers.backends import slsqp
+from optimizers.design.problem import Design
+from optimizers.solution import Active, Solution
+from twin import errors
+from twin.status import Status
+
+STEP = 1e-3  # of the range of a decision: differences are central, simulations accurate to about 1e-7
+NEAR = 1e-5  # of a limit's size: within it a limit counts as active, beyond it as violated
+SAMPLES, BEST = 64, 3
+
+
+def solve(problem: Design, *, solver: Any = None, start: Any = None, max_seconds: float | None = None, seed: int = 0,
+          starts: int = BEST) -> Solution:
+    """The best recipe found from `starts` starts."""
+    import numpy as np
+
+    begin = time.perf_counter()
+    runs = _Runs(problem)
+    rows = _Rows(problem, runs)
+    draw = np.random.default_rng(seed)
+    points = draw.random((SAMPLES, runs.n)) if start is None else runs.unit(start)[None, :]
+    merits = rows.merit(points)
+    found: list[tuple[float, Any, bool]] = []
+    for k in np.argsort(merits)[:starts]:
+        point, converged, _ = rows.improve(points[k])
+        found.append((float(rows.merit(point[None, :])[0]), point, converged))
+        if max_seconds is not None and time.perf_counter() - begin > max_seconds:
+            break
+    _merit, point, converged = min(found, key=lambda f: f[0])
+    status = Status.SUCCESS if converged else Status.NOT_CONVERGED
+    return _solution(problem, runs, rows, point, status, len(found), time.perf_counter() - begin)
+
+
+def span(problem: Design) -> dict[str, Any]:
+    """Output times as the simulator takes them."""
+    return {"duration": problem.duration, "times": problem.times, "every": problem.every}
+
+
+class _Runs:
+    """Metrics of points of the unit cube, by one ensemble of simulations."""
+
+    def __init__(self, problem: Design) -> None:
+        import numpy as np
+
+        import twin
+
+        self.problem = problem
+        self.low = np.array([b[0] for b in problem.decisions.values()], dtype=float)
+        self.high = np.array([b[1] for b in problem.decisions.values()], dtype=float)
+        self.n, self.count = len(self.low), 0
+        self.simulator = twin.simulator(problem.model, problem.recipe, rtol=problem.rtol, **span(problem))
+        self.tight = twin.simulator(problem.model, problem.recipe, rtol=max(1e-2 * problem.rtol, 1e-12), **span(problem))
+
+    def unit(self, start: Any) -> Any:
+        """A start {decision: value} in the unit cube; decisions not given start in the middle."""
+        import numpy as np
+
+        for name in start:
+            if name not in self.problem.decisions:
+                raise errors.unknown("decision", name, "start", self.problem.decisions)
+        given = [start.get(n, 0.5 * (a + b)) for n, a, b in zip(self.problem.decisions, self.low, self.high, strict=True)]
+        return np.clip((np.array(given, dtype=float) - self.low) / (self.high - self.low), 0.0, 1.0)
+
+    def named(self, points: Any) -> dict[str, Any]:
+        """Decisions by name, one value a point."""
+        return dict(zip(self.problem.decisions, (self.low + points * (self.high - self.low)).T, strict=True))
+
+    def metrics(self, points: Any, tight: bool = False) -> dict[str, Any]:
+        """Metrics and decisions by name, one value a point; infinite where a simulation fails."""
+        import numpy as np
+
+        values = self.named(points)
+        parameters = {p: v for n, v in values.items() for p in self.problem.ties.get(n, (n,))}
+        many = (self.tight if tight else self.simulator).many(None, parameters)
+        self.count += len(points)
+        good = np.array([bool(s) for s in many.statuses])
+        found = {n: np.full(len(points), np.nan) for n in self.problem.limits}
+        if good.any():
+            seen = {s: many[s][good] for s in self.problem.signals}
+            for name, value in self.problem.measure(np.asarray(many.times), seen).items():
+                found.setdefault(name, np.full(len(points), np.nan))[good] = value
+        return found | values
+
+
+class _Rows:
+    """Objective and limit rows (>= 0 where met), both of the order of one."""
+
+    def __init__(self, problem: Design, runs: _Runs) -> None:
+        self.problem, self.runs = problem, runs
+        self.goal = problem.maximize or problem.minimize
+        self.sign = -1.0 if problem.maximize else 1.0
+        self.extra = 1 if problem.center else 0
+        self.scale = 1.0
+
+    def sizes(self, name: str) -> float:
+        """What counts as a large change of a metric."""
+        low, high = self.problem.limits[name]
+        if low is not None and high is not None:
+            return high - low
+        return max(abs(low if high is None else high), 1e-6)  # type: ignore[arg-type]
+
+    def limits(self) -> list[tuple[str, str, float]]:
+        """All limits as (metric, side, limit)."""
+        return [(n, side, float(v)) for n, pair in self.problem.limits.items()
+                for side, v in zip(("lower", "upper"), pair, strict=True) if v is not None]
+
+    def values(self, found: dict[str, Any]) -> Any:
+        """Rows of all points, shape (points, rows)."""
+        import numpy as np
+
+        made = []
+        for name, side, limit in self.limits():
+            gap = (found[name] - limit) if side == "lower" else (limit - found[name])
+            gap = gap / self.sizes(name)
+            made.append(np.where(np.isfinite(gap), gap, -10.0))
+        return np.array(made).T if made else np.zeros((len(next(iter(found.values()))), 0))
+
+    def objective(self, found: dict[str, Any]) -> Any:
+        """What is minimized, of all points."""
+        import numpy as np
+
+        if self.problem.center:
+            names = self.problem._two_sided()
+            middle = {n: 0.5 * sum(self.problem.limits[n]) for n in names}  # type: ignore[arg-type]
+            value = np.max([abs(found[n] - middle[n]) / (0.5 * self.sizes(n)) for n in names], axis=0)
+        else:
+            if self.goal not in found:
+                raise errors.unknown("objective", str(self.goal), "Design", found)
+            value = self.sign * found[self.goal]
+        return np.where(np.isfinite(value), value, 1e6 * self.scale)
+
+    def merit(self, points: Any) -> Any:
+        """Objective with the violated rows added, of all points; also sets the scale of the objective."""
+        import numpy as np
+
+        found = self.runs.metrics(points)
+        value, rows = self.objective(found), self.values(found)
+        if self.scale == 1.0 and len(points) > 1:
+            self.scale = float(np.ptp(value)) or 1.0
+        return value / self.scale + 1e3 * np.maximum(-rows, 0.0).sum(axis=1)
+
+    def derivatives(self, point: Any) -> tuple[float, Any, Any, Any]:
+        """Objective, gradient, rows and Jacobian by central differences in one ensemble."""
+        import numpy as np
+
+        n = self.runs.n
+        eye = np.eye(n) * STEP
+        ahead, behind = np.minimum(point + eye, 1.0), np.maximum(point - eye, 0.0)
+        found = self.runs.metrics(np.vstack([point, ahead, behind]))
+        width = np.array([ahead[k, k] - behind[k, k] for k in range(n)])
+        f, g = self.objective(found) / self.scale, self.values(found)
+        return float(f[0]), (f[1:n + 1] - f[n + 1:]) / width, g[0], ((g[1:n + 1] - g[n + 1:]) / width[:, None]).T
+
+    def improve(self, point: Any) -> tuple[Any, bool, str]:
+        """SQP from a point; with center=True the largest share is one more variable that bounds the others."""
+        import numpy as np
+
+        held: dict[bytes, Any] = {}
+
+        def at(v: Any) -> Any:
+            key = v[:self.runs.n].tobytes()
+            if key not in held:
+                held.clear()
+                held[key] = self.derivatives(v[:self.runs.n])
+            return held[key]
+
+        if not self.extra:
+            return slsqp.minimize(lambda v: at(v)[:2], lambda v: at(v)[2:], point, np.zeros(self.runs.n), np.ones(self.runs.n))
+
+        both = {n for n in self.problem._two_sided()}
+        inner = np.array([name in both for name, _, _ in self.limits()])
+
+        def rows(v: Any) -> tuple[Any, Any]:
+            # a row of a two-sided limit is the distance from it over the width: at share s it is (1 - s) / 2
+            _, _, g, jacobian = at(v)
+            value = g - np.where(inner, 0.5 * (1.0 - v[-1]), 0.0)
+            return value, np.column_stack([jacobian, np.where(inner, 0.5, 0.0)])
+
+        def largest(v: Any) -> tuple[float, Any]:
+            return float(v[-1]), np.eye(len(v))[-1]
+
+        share = float(self.objective(self.runs.metrics(point[None, :]))[0])
+        found, converged, message = slsqp.minimize(largest, rows, np.append(point, min(share, 50.0)),
+                                                   np.zeros(self.runs.n + 1), np.append(np.ones(self.runs.n), 50.0))
+        return found[:-1], converged, message
+
+
+def _solution(problem: Design, runs: _Runs, rows: _Rows, point: Any, status: Status, starts: int, seconds: float) -> Solution:
+
+    loose, tight = runs.metrics(point[None, :]), runs.metrics(point[None, :], tight=True)
+    metrics = {n: float(v[0]) for n, v in tight.items()}
+    decisions = {n: metrics[n] for n in problem.decisions}
+    gaps = rows.values(tight)[0]
+    unit = problem.units.get(rows.goal or "", "")
+    violated = [f"{name} is {metrics[name]:.6g} {problem.units.get(name, '')}".rstrip() + f". Its {side} limit is {limit:g}."
+                for (name, side, limit), gap in zip(rows.limits(), gaps, strict=True) if not gap >= -NEAR]
+    claimed, true = (rows.sign * float(rows.objective(f)[0]) for f in (loose, tight))
+    if violated:
+        message = "No recipe within the bounds meets all limits. The nearest one found: " + " ".join(violated)
+        status = Status.INFEASIBLE
+    else:
+        goal = "Largest share of a window" if problem.center else f"{'Largest' if problem.maximize else 'Smallest'} {rows.goal}"
+        message = f"{goal} {true:.6g} {unit}".rstrip() + f" from {starts} starts. {status}"
+    return Solution(
+        problem, status, message, decisions, None if violated else true, unit, claimed, float(max(0.0, -gaps.min(initial=0.0))),
+        violated, None, _active(problem, runs, rows, point, metrics, unit), _replay(problem, decisions), "SLSQP of scipy",
+        {"seconds": seconds, "simulations": runs.count, "starts": starts}, {"metrics": metrics},
+        {"table": _table, "to_frame": _frame, "plot": _plot})
+
+
+def _replay(problem: Design, decisions: dict[str, float]) -> Any:
+    import twin
+
+    parameters = {p: v for n, v in decisions.items() for p in problem.ties.get(n, (n,))}
+    return twin.simulate(problem.model, problem.recipe, parameters=parameters, rtol=problem.rtol, throw=False, **span(problem))
+
+
+def _active(problem: Design, runs: _Runs, rows: _Rows, point: Any, metrics: dict[str, float], unit: str) -> list[Active]:
+    """Active limits and bounds with multipliers from the gradients at the answer."""
+    import numpy as np
+
+    if problem.center:
+        return []
+    _, slope, gaps, jacobian = rows.derivatives(point)
+    entries: list[tuple[str, str, float, Any, float]] = []
+    for k, (name, side, limit) in enumerate(rows.limits()):
+        if abs(gaps[k]) < 1e2 * NEAR:
+            entries.append((name, side, limit, jacobian[k], 1.0 / rows.sizes(name)))
+    for k, (name, (low, high)) in enumerate(problem.decisions.items()):
+        for side, limit, direction in (("lower", low, 1.0), ("upper", high, -1.0)):
+            if abs(point[k] - (0.0 if side == "lower" else 1.0)) < 1e-7:
+                entries.append((name, side, limit, direction * np.eye(runs.n)[k], 1.0 / (high - low)))
+    prices = slsqp.multipliers(slope, np.array([e[3] for e in entries])) if entries else []
+    made = [Active(name, side, metrics[name], limit, problem.units.get(name, ""), float(price * scale * rows.scale), unit)
+            for (name, side, limit, _, scale), price in zip(entries, prices, strict=True)]
+    return sorted(made, key=lambda a: -a.shadow_price)
+
+
+def _frame(solution: Solution) -> Any:
+    import pandas as pd
+
+    rows = []
+    for name, value in solution.details["metrics"].items():
+        low, high = (solution.problem.limits | solution.problem.decisions).get(name, (None, None))
+        rows.append({"name": name, "value": value, "unit": solution.problem.units.get(name, ""), "lower": low, "upper": high,
+                     "decision": name in solution.problem.decisions})
+    return pd.DataFrame(rows).set_index("name")
+
+
+def _table(solution: Solution) -> str:
+    return str(_frame(solution).to_string(float_format=lambda v: "" if math.isnan(v) else f"{v:.6g}"))
+
+
+def _plot(solution: Solution) -> Any:
+    return solution.replay.plot()

@@ -1,0 +1,206 @@
+"""Samples and runs that do not fit to the rest: wild samples, wrong units, runs that contradict, labels that were swapped."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from twin import errors
+from twin.calibration import replays
+from twin.calibration.precision import Precision, t_quantile
+from twin.calibration.problem import Problem
+from twin.calibration.squares import Loss, Outcome
+
+WILD = 6.0  # robust standard deviations from which on a sample stands out
+FACTORS = {1e3: "a factor 1000, as between g and mg", 60.0: "a factor 60, as between h and min", 3600.0: "a factor 3600, as "
+                                                                                                         "between h and s",
+           24.0: "a factor 24, as between d and h", 100.0: "a factor 100, as between a share and percent",
+           10.0: "a factor 10, as by a shifted decimal point", 1e6: "a factor 1e6, as between g and ug"}
+KELVIN = 273.15
+
+
+@dataclasses.dataclass(frozen=True)
+class Suspects:
+    """Sentences, and samples that stand out as (run, signal, time)."""
+
+    sentences: tuple[str, ...]
+    outliers: tuple[tuple[str, str, float], ...]
+
+
+def suspects_of(problem: Problem, outcome: Outcome, precision: Precision) -> Suspects:
+    """What does not fit to the rest."""
+    if precision.degrees < 3 or not outcome.cost > problem.floor * 1e4:
+        return Suspects((), ())
+    wild, clean = _wild(problem, outcome, precision)
+    sentences = _told(problem, outcome, wild, clean)
+    runs = [] if wild else contradicting(problem, outcome, precision)
+    sentences += swapped(problem, outcome, runs) or [s for _, s in runs]
+    rows = problem.engine.rows
+    names = tuple((rows.runs[rows.run[k]], rows.signals[rows.signal[k]], float(rows.time[k])) for k in wild)
+    return Suspects(tuple(sentences), names)
+
+
+def _spread(r: Any) -> float:
+    import numpy as np
+
+    return 1.4826 * float(np.median(np.abs(r)))
+
+
+def _wild(problem: Problem, outcome: Outcome, precision: Precision) -> tuple[list[int], Outcome | None]:
+    """Positions of samples far from a fit that they cannot bend, and the fit without them; only where the fit gives cause."""
+    import numpy as np
+
+    rows = problem.engine.rows
+    m = len(rows)
+    raw = outcome.residuals[:m] * problem.noise.sigma
+    deviation = problem.noise.sigma.copy()
+    for k in range(len(rows.signals)):
+        mine = rows.signal == k
+        if mine.sum() >= 5:
+            # Against relative noise the shape of the stated deviations is kept.
+            deviation[mine] = problem.noise.sigma[mine] * (_spread(outcome.residuals[:m][mine]) or 1.0)
+    if not np.any(np.abs(raw) > 4 * deviation):
+        return [], None
+    noise = problem.noise.fixed(deviation)
+    soft = dataclasses.replace(problem, noise=noise, loss=Loss("soft_l1", 1.0))
+    try:
+        bent = soft.fit(outcome.q, max_iterations=30)
+    except errors.ConvergenceError:
+        return [], None
+    r = bent.residuals[:m] * noise.sigma
+    for k in range(len(rows.signals)):
+        mine = rows.signal == k
+        if mine.sum() >= 5:
+            deviation[mine] = problem.noise.sigma[mine] * max(_spread(r[mine] / problem.noise.sigma[mine]), 1e-9)
+    limit = max(WILD, t_quantile(1 - 0.005 / m, max(precision.degrees, 1)))
+    wild = [int(k) for k in np.flatnonzero(np.abs(r) > limit * deviation)]
+    if not wild or len(wild) > max(1, m // 10):
+        return [], None  # so many are no outliers: the model does not fit
+    clean_noise = problem.noise.fixed(np.where(np.isin(np.arange(m), wild), 1e6 * deviation * limit, problem.noise.sigma))
+    clean = dataclasses.replace(problem, noise=clean_noise).fit(bent.q, max_iterations=30)
+    return wild, clean
+
+
+def _told(problem: Problem, outcome: Outcome, wild: Sequence[int], clean: Outcome | None) -> list[str]:
+    """A sentence for each wild sample (for the first few), and what the fit would be without them."""
+    if clean is None:
+        return []
+    rows, model = problem.engine.rows, problem.engine.model
+    units = {s.name: s.unit for s in model.signals}
+    said = []
+    for k in wild[:5]:
+        name = rows.signals[rows.signal[k]]
+        fitted = float(rows.value[k] + clean.residuals[k] * _sigma_of(clean, problem, k))
+        text = (f"The sample of {name} at {rows.time[k]:g} {model.time_unit} in run '{rows.runs[rows.run[k]]}' is "
+                f"{rows.value[k]:.4g} "
+                f"{units[name]}; the other data say {fitted:.4g} {units[name]}.")
+        said.append(f"{text}{factor_of(float(rows.value[k]), fitted, units[name])}")
+    if len(wild) > 5:
+        said.append(f"{len(wild) - 5} more samples stand out; see `outliers`.")
+    moved = []
+    before, after = problem.space.natural(outcome.q), problem.space.natural(clean.q)
+    for c, a, b in zip(problem.space.coordinates, before, after, strict=True):
+        if abs(a - b) > 0.01 * max(abs(a), abs(b)):
+            moved.append(f"{c.label} {b:.4g} instead of {a:.4g} {c.unit}")
+    if moved:
+        said.append(f"Without {'it' if len(wild) == 1 else 'them'} the fit gives {', '.join(moved[:4])}"
+                    f"{' and more' if len(moved) > 4 else ''}. Correct the data, or fit again with exclude=result.outliers.")
+    return said
+
+
+def _sigma_of(clean: Outcome, problem: Problem, k: int) -> float:
+    """Deviation that the clean fit gave to a sample, from its own model value."""
+    fitted = problem.evaluation(clean.q).values[k]
+    return float((fitted - problem.engine.rows.value[k]) / clean.residuals[k])
+
+
+def factor_of(measured: float, fitted: float, unit: str) -> str:
+    """A guess at the unit in which a sample was written down; empty without one."""
+    if unit in ("K", "degC") and abs(abs(measured - fitted) - KELVIN) < 10:
+        return " They differ by 273.15: K and degC may have been mixed up."
+    if measured * fitted <= 0:
+        return ""
+    ratio = measured / fitted
+    for factor, words in FACTORS.items():
+        if abs(math.log(max(ratio, 1 / ratio) / factor)) < 0.12:
+            return f" That is {words}: it may be in another unit."
+    return ""
+
+
+def contradicting(problem: Problem, outcome: Outcome, precision: Precision) -> list[tuple[str, str]]:
+    """Runs that the fit of all others does not predict (test of Chow 1960 on the linearized fit), with a sentence each."""
+    import numpy as np
+    from scipy import special
+
+    rows = problem.engine.rows
+    m, n = len(rows), len(precision.free)
+    count = len(np.unique(rows.run))
+    if count < 2:
+        return []
+    w = np.sqrt(problem.loss.weights(outcome.residuals))
+    jacobian, r = outcome.jacobian[:, precision.free] * w[:, None], outcome.residuals * w
+    scale = np.maximum(np.sqrt((jacobian * jacobian).sum(axis=0)), 1e-300)
+    found = []
+    for k in np.unique(rows.run):
+        mine = np.zeros(len(r), dtype=bool)
+        mine[:m] = rows.run == k
+        degrees = int((~mine).sum()) - n
+        if degrees < 2:
+            continue
+        step = np.linalg.lstsq(jacobian[~mine] / scale, -r[~mine], rcond=1e-9)[0]
+        left = r[~mine] + jacobian[~mine] / scale @ step
+        rest = float(left @ left)
+        # What the own unknowns of the run can take up by themselves is no contradiction.
+        own = np.array([problem.space.coordinates[j].run == rows.runs[k] for j in precision.free], dtype=bool)
+        ahead = r[mine] + jacobian[mine] / scale @ step
+        if own.any():
+            ahead = ahead + jacobian[mine][:, own] @ np.linalg.lstsq(jacobian[mine][:, own], -ahead, rcond=1e-9)[0]
+        freedom = max(int(mine.sum()) - int(own.sum()), 1)
+        ratio = (float(r @ r) - rest) / freedom / (rest / degrees) if rest > 0 else math.inf
+        p = float(special.fdtrc(freedom, degrees, ratio)) if math.isfinite(ratio) else 0.0
+        # The test is exact for linear models with equal noise only: a wide margin spares false alarms.
+        if p < 1e-4 / count and ratio > 4:
+            said = (f"Run '{rows.runs[k]}' contradicts the others: predicted from them, it is off by "
+                    f"{math.sqrt(float(ahead @ ahead) / freedom):.3g} "
+                    f"standard deviations a sample where {math.sqrt(rest / degrees):.3g} is usual. Look at it first, or give "
+                    "it unknowns of "
+                    "its own (per_run=True).")
+            found.append((ratio, rows.runs[k], said))
+    found.sort(key=lambda f: -f[0])
+    # One bad run spoils the test of the good ones: only those near the worst are told.
+    return [(name, said) for ratio, name, said in found if ratio > 0.3 * found[0][0]]
+
+
+def swapped(problem: Problem, outcome: Outcome, suspects: Sequence[tuple[str, str]]) -> list[str]:
+    """Sentences for pairs of runs whose samples fit far better to each other's conditions."""
+    engine = problem.engine
+    names = [e.name for e in engine.experiments if e.count]
+    natural = problem.space.natural(outcome.q)
+    if not suspects or len(names) < 2:
+        return []
+    bad = [name for name, _ in suspects]
+    said: list[str] = []
+    used: set[str] = set()
+    pairs = {tuple(sorted((a, b), key=names.index)) for a in bad for b in names if a != b}
+    for a, b in sorted(pairs, key=lambda pair: [names.index(n) for n in pair]):
+        if used & {a, b}:
+            continue
+        costs = [replays.cross(engine, x, y, natural, problem.noise.mean) for x, y in ((a, a), (b, b), (a, b), (b, a))]
+        own, other = costs[0] + costs[1], costs[2] + costs[3]
+        if other < 0.25 * own:
+            used |= {a, b}
+            said.append(f"The samples of run '{a}' fit to the conditions of run '{b}' and those of '{b}' to '{a}' (sum of "
+                        "squares "
+                        f"{other:.3g} instead of {own:.3g}): are the two labels swapped?")
+    if used:
+        return said
+    return [f"{sentence}{_better_home(engine, name, names, natural, problem)}" for name, sentence in suspects]
+
+
+def _better_home(engine: Any, name: str, names: Sequence[str], natural: Any, problem: Problem) -> str:
+    """The run to whose conditions the samples of a suspect fit best, where that is far better than its own."""
+    own = replays.cross(engine, name, name, natural, problem.noise.mean)
+    cost, home = min((replays.cross(engine, name, b, natural, problem.noise.mean), b) for b in names if b != name)
+    return f" Its samples fit to the conditions of run '{home}': it may carry the wrong label." if cost < 0.1 * own else ""

@@ -1,0 +1,218 @@
+"""An optimal-control problem as the tables and kernels that the engine takes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from twin import errors
+from twin.engine import ocp_records as r
+from twin.engine.optimal_spec import OcpSpec
+from twin.lowering.optimal import Lowered, lower_function
+from twin.lowering.program import Program
+
+KERNELS = ("point", "stage", "terminal", "initial")
+
+
+@dataclasses.dataclass(frozen=True)
+class Tables:
+    """Sizes, structure and programs of one problem; `fields` are those of records.Ocp that are not kernels."""
+
+    fields: dict[str, Any]
+    programs: dict[str, Program]  # by field of Ocp
+    kernel_outs: tuple[int, int]  # longest out of a node and of a point
+
+
+def radau(degree: int) -> tuple[list[float], list[list[float]], list[float]]:
+    """Radau IIA points in (0, 1], derivatives of the Lagrange polynomials through 0 and them, weights of the quadrature.
+
+    E. Hairer, G. Wanner, Solving Ordinary Differential Equations II, section IV.5: the points are the zeros of the
+    derivative of order degree - 1 of x^(degree-1) (x - 1)^degree.
+    """
+    import numpy as np
+
+    polynomial = np.polynomial.Polynomial
+    base = polynomial([0, 1]) ** (degree - 1) * polynomial([-1, 1]) ** degree
+    tau = np.sort(base.deriv(degree - 1).roots().real) if degree > 1 else np.array([1.0])
+    for _ in range(3):  # roots of a companion matrix, polished
+        f = base.deriv(degree - 1) if degree > 1 else polynomial([-1, 1])
+        tau = tau - f(tau) / f.deriv()(tau)
+    tau[-1] = 1.0
+    nodes = np.concatenate([[0.0], tau])
+    slope = np.zeros((degree + 1, degree + 1))
+    for k in range(degree + 1):
+        others = np.delete(nodes, k)
+        basis = polynomial.fromroots(others) / np.prod(nodes[k] - others)
+        slope[:, k] = basis.deriv()(nodes)
+    weights = []
+    for k in range(degree):
+        others = np.delete(tau, k)
+        basis = (polynomial.fromroots(others) if degree > 1 else polynomial([1.0])) / np.prod(tau[k] - others)
+        weights.append(float(basis.integ()(1.0)))
+    return [float(v) for v in tau], slope.tolist(), weights
+
+
+def _flat(parts: Sequence[Any], counts: Sequence[int], where: str, names: Sequence[str]) -> Any:
+    """The values of a function as one vector, checked."""
+    import jax.numpy as jnp
+
+    out = []
+    for part, count, name in zip(parts, counts, names, strict=True):
+        vector = jnp.reshape(jnp.asarray(part, jnp.float64), (-1,)) if not (isinstance(part, tuple | list) and not part) \
+            else jnp.zeros(0)
+        if vector.shape[0] != count:
+            raise errors.SpecError(f"{where} returns {vector.shape[0]} {name}. Expected {count}.")
+        out.append(vector)
+    return jnp.concatenate(out)
+
+
+def _point(spec: OcpSpec) -> Lowered:
+    import jax.numpy as jnp
+
+    sx, su, sz, sp = (jnp.asarray(spec.scale(f)) for f in ("x_scale", "u_scale", "z_scale", "path_scale"))
+    counts = (spec.n_c, spec.n_z, spec.n_path, 1)
+
+    def function(t: Any, x: Any, z: Any, u: Any, d: Any, p: Any) -> Any:
+        f, g, c, cost = spec.point(t, x * sx, z * sz, u * su, d[0], p)  # type: ignore[misc]
+        flat = _flat((f, g, c, cost), counts, f"{spec.name}: point", ("derivatives", "residuals", "path values", "integrands"))
+        size = jnp.concatenate([sx[:spec.n_c], jnp.ones(spec.n_z), sp, jnp.ones(1)])
+        return flat / size
+
+    sizes = {"x": spec.n_x, "z": spec.n_z, "u": spec.n_u, "d": 1, "p": spec.n_p_edge}
+    return lower_function(function, "point", sizes)
+
+
+def _node(spec: OcpSpec, name: str) -> Lowered:
+    import jax.numpy as jnp
+
+    count = spec.row_counts[("stage", "terminal", "initial").index(name)]
+    field = {"stage": "row_scale", "terminal": "terminal_row_scale", "initial": "initial_row_scale"}[name]
+    sx, su, sr = jnp.asarray(spec.scale("x_scale")), jnp.asarray(spec.scale("u_scale")), jnp.asarray(spec.scale(field))
+    given = getattr(spec, name)
+
+    def function(t: Any, x: Any, z: Any, u: Any, d: Any, p: Any) -> Any:
+        if given is None:
+            parts = (0.0, ())
+        else:
+            parts = given(x * sx, p) if name == "terminal" else given(x * sx, u * su, p)
+        return _flat(parts, (1, count), f"{spec.name}: {name}", ("costs", "rows")) / jnp.concatenate([jnp.ones(1), sr])
+
+    sizes = {"x": spec.n_x, "z": 0, "u": spec.n_u, "d": 0, "p": spec.n_p_node}
+    return lower_function(function, name, sizes)
+
+
+def tables_of(spec: OcpSpec) -> Tables:
+    """Lower a problem."""
+    import jax
+
+    with jax.enable_x64(True):
+        lowered: dict[str, Lowered] = {"stage": _node(spec, "stage")}
+        lowered["terminal"] = _node(spec, "terminal")
+        lowered["initial"] = _node(spec, "initial") if spec.initial is not None else lowered["stage"]
+        if spec.nodes > 1:
+            lowered["point"] = _point(spec)
+    programs = {}
+    for name in KERNELS:
+        found = lowered.get(name, lowered["stage"])
+        programs[name], programs[f"{name}_all"] = found.values, found.derivatives
+    size = [0] * r.OCP_SIZE
+    n_x, n_y, n_v = spec.n_x, spec.n_x + spec.n_u, spec.n_c + spec.n_z
+    rows = max(spec.row_counts)
+    size[:r.N_Q + 1] = [spec.n_c, len(spec.carried), n_x, spec.n_z, spec.n_u, spec.n_path, rows, n_y, n_v, n_y + spec.n_z]
+    size[r.DEGREE], size[r.ELEMENTS], size[r.POINTS] = spec.degree, spec.elements, spec.points
+    size[r.BLOCK], size[r.N_F] = spec.degree * n_v, n_v + spec.n_path + 1
+    size[r.N_ROW], size[r.N_ROW_P] = n_y + rows, n_v + spec.n_path
+    size[r.D_STAGE], size[r.D_TERMINAL], size[r.D_INITIAL] = spec.row_counts
+    fields: dict[str, Any] = {}
+    for name, at in zip(KERNELS, (r.JAC_P, r.JAC_S, r.JAC_T, r.JAC_I), strict=True):
+        known = lowered.get(name)
+        jac, hes = (known.jacobian, known.hessian) if known else ((), ())
+        size[at], size[at + 1] = len(jac), len(hes)
+        fields[f"{name}_jac"] = [list(part) for part in zip(*jac, strict=True)] or [[], []]
+        fields[f"{name}_hes"] = [list(part) for part in zip(*hes, strict=True)] or [[], []]
+    in_front = [i for i, _ in lowered["point"].jacobian] if "point" in lowered else []
+    size[r.PATH_AT] = sum(i < n_v for i in in_front)
+    size[r.COST_AT] = sum(i < n_v + spec.n_path for i in in_front)
+    tau, slope, quad = radau(spec.degree)
+    parents = list(spec.parents)
+    nodes = len(parents)
+    children: list[list[int]] = [[] for _ in parents]
+    for n, p in enumerate(parents):
+        if p >= 0:
+            children[p].append(n)
+    has_u = [int(bool(children[n]) or nodes == 1) for n in range(nodes)]
+    kind = [r.STAGE_KIND if has_u[n] else r.TERMINAL_KIND for n in range(nodes)]
+    if spec.initial is not None:
+        kind[0] = r.INITIAL_KIND
+    source = [children[n][0] if children[n] else n for n in range(nodes)]
+    source_u = [s if has_u[s] == has_u[n] else n for n, s in enumerate(source)]
+    points = (nodes - 1) * spec.points
+    first = nodes * size[r.N_ROW]
+    scale = [*spec.scale("x_scale"), *spec.scale("u_scale")]
+    pad = lambda field: [*spec.scale(field), *[1.0] * (rows - len(spec.scale(field)))]  # noqa: E731
+    initial = "initial_row_scale" if spec.initial is not None else "row_scale"
+    fields |= {
+        "size": size, "counts": [nodes, nodes - 1, first + points * size[r.N_ROW_P], first], "parent": parents, "kind": kind,
+        "source": source, "source_u": source_u, "has_u": has_u,
+        "carry": [[float(c.keep), float(c.gain)] for c in spec.carried], "carry_input": [c.input for c in spec.carried],
+        "slope": slope, "tau": tau, "quad": quad,
+        "node_scale": [[*scale, *pad(f)] for f in ("row_scale", "terminal_row_scale", initial)],
+        "point_scale": [*spec.scale("x_scale")[:spec.n_c], *spec.scale("z_scale"), *spec.scale("path_scale")],
+    }
+    node_out = max(programs[f"{n}_all"].size("out") for n in KERNELS[1:])
+    point_out = programs["point_all"].size("out")
+    return Tables(fields, programs, (node_out, point_out))
+
+
+def data_shapes(t: Tables, spec: OcpSpec) -> dict[str, tuple[int, ...]]:
+    """Shape of each field of records.Data."""
+    size, count = t.fields["size"], t.fields["counts"]
+    nodes, edges = count[r.NODES], count[r.EDGES]
+    points = edges * size[r.POINTS]
+    return {"option": (r.OPTION_LENGTH,), "setting": (r.SETTING_LENGTH,), "node_low": (nodes, size[r.N_ROW]),
+            "node_high": (nodes, size[r.N_ROW]), "point_low": (points, size[r.N_ROW_P]), "point_high": (points, size[r.N_ROW_P]),
+            "p_edge": (edges, spec.n_p_edge), "p_node": (nodes, spec.n_p_node), "t_start": (edges,), "length": (edges,),
+            "weight_node": (nodes,), "weight_edge": (edges,), "guess_x": (nodes, size[r.N_X]), "guess_u": (nodes, size[r.N_U]),
+            "guess_xp": (points, size[r.N_C]), "guess_zp": (points, size[r.N_Z]), "g_first": (nodes + 1,)}
+
+
+def answer_shapes(t: Tables) -> dict[str, tuple[int, ...]]:
+    """Shape of each field of records.Answer."""
+    size, count = t.fields["size"], t.fields["counts"]
+    nodes, edges, rows = count[r.NODES], count[r.EDGES], count[r.ROWS]
+    points, blocks = edges * size[r.POINTS], edges * size[r.ELEMENTS]
+    return {"x": (nodes, size[r.N_X]), "u": (nodes, size[r.N_U]), "xp": (points, size[r.N_X]), "zp": (points, size[r.N_Z]),
+            "lam": (blocks, size[r.BLOCK]), "kap": (nodes, size[r.N_K]), "s": (rows,), "zl": (rows,), "zu": (rows,),
+            "y": (rows,), "costate": (nodes, size[r.N_X]), "info": (r.INFO_LENGTH,), "stat": (r.STAT_LENGTH,)}
+
+
+def work_shapes(t: Tables, equalities: int, longest: int) -> dict[str, tuple[int, ...]]:
+    """Shape of each field of records.Work; `equalities` rows in all, at most `longest` at a node."""
+    size, count = t.fields["size"], t.fields["counts"]
+    nodes, edges, rows = count[r.NODES], count[r.EDGES], count[r.ROWS]
+    n_x, n_u, n_z, n_k, n_y, n_q, block = (size[k] for k in (r.N_X, r.N_U, r.N_Z, r.N_K, r.N_Y, r.N_Q, r.BLOCK))
+    points, blocks = edges * size[r.POINTS], edges * size[r.ELEMENTS]
+    answer = answer_shapes(t)
+    out: dict[str, tuple[int, ...]] = {"stop": (1,), "state": (r.STATE_LENGTH,), "number": (r.NUMBER_LENGTH,)}
+    out |= {k: answer[k] for k in ("x", "u", "xp", "zp", "lam", "kap", "s", "zl", "zu", "y")}
+    out |= {"tx": (nodes, n_x), "tu": (nodes, n_u), "txp": (points, n_x), "tzp": (points, n_z), "ts": (rows,),
+            "dy": (nodes, n_y), "dv": (blocks, block), "ds": (rows,), "dzl": (rows,), "dzu": (rows,),
+            "lam_new": (blocks, block), "kap_new": (nodes, n_k), "y_new": (rows,), "costate": (nodes, n_x)}
+    out |= {k: (rows,) for k in ("low", "high", "sort", "active", "val", "tval", "weight", "pull", "along")}
+    out |= {"res": (blocks, block), "gap": (nodes, n_k), "tres": (blocks, block), "tgap": (nodes, n_k),
+            "cres": (blocks, block), "cgap": (nodes, n_k), "cval": (rows,), "cost_node": (nodes,), "cost_point": (points,),
+            "node_out": (nodes, t.kernel_outs[0]), "point_out": (points, t.kernel_outs[1]), "out": (max(t.kernel_outs),),
+            "multiplier": (2 + max(size[r.N_F], size[r.N_D]),), "none": (1,),
+            "kernel": (max(1, max(p.size("work") for p in t.programs.values())),)}
+    out |= {"lu": (blocks, block, block), "lu_pivot": (blocks, block), "v": (blocks, block, n_y), "v0": (blocks, block),
+            "hv": (n_q, n_y), "path_row": (n_y,), "q": (n_q,), "tq": (n_q,), "adjoint": (n_x,), "h": (nodes, n_y, n_y),
+            "pa": (n_x, n_y), "hn": (nodes, n_y), "inverse": (nodes, n_y), "diagonal": (n_y,), "done": (nodes, n_y),
+            "b": (nodes, n_x)}
+    total = equalities
+    out |= {"g_count": (nodes, 3), "g": (total, n_y), "g_own": (total,), "g_up": (total,), "g_row": (total,),
+            "g_column": (total,), "g_pivot": (total,), "g_a": (total, n_y), "g_h": (total, n_y), "g_f": (total, longest),
+            "g_at": (total,), "g_a0": (total,), "g_hk": (total,), "g_eta": (total,), "g_given": (total,), "g_left": (total,)}
+    out |= {"dn": (nodes, n_y), "dp": (points, max(1, size[r.N_V])), "filter": (2 * 200, 2), "reference": (nodes, n_u),
+            "trace": (r.TRACED, 8)}
+    return out
