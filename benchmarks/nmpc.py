@@ -1,9 +1,9 @@
 """Model predictive control in closed loop against do-mpc, and on the CSTR against CasADi's solvers.
 
 Five problems from the examples of do-mpc, 150 steps each against the same plant (CVODES at 1e-10). Compared is the CPU time of a
-whole call: `make_step` there, `step` here, both converged to 1e-8; step 0 and steps that failed are left out. `cold` is our solver
-without anything remembered, on the same states. First the answer: the optimum at step 0 at a tolerance of 1e-10 against the exact
-values, found with IPOPT at 1e-10 and `bound_relax_factor` 0 (its default of 1e-8 lets slacks be negative, which is worth 0.1 %).
+whole call: `make_step` there, `step` here, both converged to 1e-8; step 0 and steps that failed are left out. `cold` is our
+solver without anything remembered, on the same states. First the answer: the optimum at step 0 at a tolerance of 1e-10 against
+the exact values, found with IPOPT at 1e-10 and `bound_relax_factor` 0 (by default slacks may be negative: worth 0.1 % here).
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ STEPS, TOLERANCE = 150, 1e-8
 QUICK_STEPS = 3
 FINISHED = 20680.0  # kg of polymer: the end of a polymerization
 # name -> case, robust, exact optimum at step 0
-CASES = {"cstr_nominal": (CSTR, False, 0.015063913), "cstr_robust": (CSTR, True, 0.016510009), "batch": (BATCH, False, -0.94223404),
+CASES = {"cstr_nominal": (CSTR, False, 0.015063913), "cstr_robust": (CSTR, True, 0.016510009),
+         "batch": (BATCH, False, -0.94223404),
          "poly_nominal": (POLY, False, -16434.839), "poly_robust": (POLY, True, -17356.646)}
 TRANSIENT = 40  # steps of the CSTR before it rests
 
@@ -72,10 +73,10 @@ def one(name: str, case: Case, robust: bool, exact: float, casadi: Any, quick: b
     theirs = do_mpc_loop(casadi, case, robust, start, steps)
     good = [k for k in range(1, steps) if theirs["success"][k]]
     peer = [theirs["cpu"][k] for k in good]
+    apart = np.abs(np.array(theirs["u"])[:3] - np.array(mine["u"])[:3]) / [max(map(abs, b)) for b in case.inputs.values()]
     out |= {"do_mpc_p50_ms": np.median(peer) * 1e3, "do_mpc_p99_ms": np.percentile(peer, 99) * 1e3,
-            "do_mpc_failures": theirs["success"].count(False), "do_mpc_iterations": float(np.median([theirs["iterations"][k] for k in good])),
-            "inputs_differ": float(np.max(np.abs(np.array(theirs["u"])[:3] - np.array(mine["u"])[:3])
-                                          / [max(map(abs, b)) for b in case.inputs.values()]))}
+            "do_mpc_failures": theirs["success"].count(False), "inputs_differ": float(np.max(apart)),
+            "do_mpc_iterations": float(np.median([theirs["iterations"][k] for k in good]))}
     out |= {"p50_ratio": out["do_mpc_p50_ms"] / out["p50_ms"], "p99_ratio": out["do_mpc_p99_ms"] / out["p99_ms"],
             "cold_p50_ratio": out["do_mpc_p50_ms"] / out["cold_p50_ms"]}
     return out
@@ -161,5 +162,6 @@ def solvers(casadi: Any, log: harness.Log) -> dict[str, Any]:
                 f"cstr_nominal.{kind}_residual_max": float(np.max(residuals[1:]))}
         for part, at in parts.items():
             name = f"cstr_nominal.{kind}" if part == "all" else f"cstr_nominal.{kind}_{part}"
-            out |= {f"{name}_ms": float(np.median(cpu[at])) * 1e3, f"{name}_ratio": float(np.median(cpu[at]) / np.median(mine["cpu"][at]))}
+            out |= {f"{name}_ms": float(np.median(cpu[at])) * 1e3,
+                    f"{name}_ratio": float(np.median(cpu[at]) / np.median(mine["cpu"][at]))}
     return out

@@ -138,24 +138,27 @@ CSTR = Case(
      "alpha": ("e_3", 8560.0), "beta": ("k_10", 1.287e12)})
 
 BATCH = Case(
-    "batch", batch_equations, {"X_s": 1.0, "S_s": 0.5, "P_s": 0.0, "V_s": 120.0}, 1.0, 2, ("maximize", "P_s"), {"inp": (1.0, 1.0)},
+    "batch", batch_equations, {"X_s": 1.0, "S_s": 0.5, "P_s": 0.0, "V_s": 120.0}, 1.0, 2, ("maximize", "P_s"),
+    {"inp": (1.0, 1.0)},
     {"X_s": (0, 3.7), "S_s": (-0.01, None), "P_s": (0, 3.0), "V_s": (0, None)}, {"inp": (0, 0.2)}, None, {},
     {"Y_x": (0.5, 0.4, 0.3), "S_in": (200.0, 220.0, 180.0)}, BatchBioreactor,
-    {"X_s": "biomass", "S_s": "substrate", "P_s": "product", "V_s": "volume", "inp": "feed", "Y_x": ("y_x", 1.0), "S_in": ("s_in", 1.0)})
+    {"X_s": "biomass", "S_s": "substrate", "P_s": "product", "V_s": "volume", "inp": "feed", "Y_x": ("y_x", 1.0),
+     "S_in": ("s_in", 1.0)})
 
 POLY = Case(
     "poly", poly_equations,
-    {"m_W": 10000.0, "m_A": 853.0, "m_P": 26.5, "T_R": 363.15, "T_S": 363.15, "Tout_M": 363.15, "T_EK": 308.15, "Tout_AWT": 308.15,
-     "accum_monom": 300.0, "T_adiab": 363.15 + 853.0 * 950.0 / ((10000.0 + 853.0 + 26.5) * 5.0)}, 50.0 / 3600.0, 1, ("maximize", "m_P"),
+    {"m_W": 10000.0, "m_A": 853.0, "m_P": 26.5, "T_R": 363.15, "T_S": 363.15, "Tout_M": 363.15, "T_EK": 308.15,
+     "Tout_AWT": 308.15, "accum_monom": 300.0, "T_adiab": 363.15 + 853.0 * 950.0 / ((10000.0 + 853.0 + 26.5) * 5.0)},
+    50.0 / 3600.0, 1, ("maximize", "m_P"),
     {"m_dot_f": (0.002, 100.0), "T_in_M": (0.004, 1.0), "T_in_EK": (0.002, 1.0)},
     {"m_W": (0, None), "m_A": (0, None), "m_P": (26.0, None), "T_R": (361.15, 365.15), "T_S": (298, 400), "Tout_M": (298, 400),
      "T_EK": (288, 400), "Tout_AWT": (288, 400), "accum_monom": (0, 30000.0), "T_adiab": (None, 382.15)},
     {"m_dot_f": (0, 3e4), "T_in_M": (333.15, 373.15), "T_in_EK": (333.15, 373.15)}, ("T_R", 365.15, 1e4),
     {"m_W": 10, "m_A": 10, "m_P": 10, "accum_monom": 10, "m_dot_f": 100},
     {"delH_R": (950.0, 950 * 1.3, 950 * 0.7), "k_0": (7.0, 7 * 1.3, 7 * 0.7)}, Polymerization,
-    {"m_W": "water", "m_A": "monomer", "m_P": "polymer", "T_R": "t_reactor", "T_S": "t_wall", "Tout_M": "t_jacket", "T_EK": "t_loop",
-     "Tout_AWT": "t_loop_water", "accum_monom": "monomer_fed", "T_adiab": "t_adiabatic", "m_dot_f": "feed", "T_in_M": "t_jacket_in",
-     "T_in_EK": "t_loop_in", "delH_R": ("heat", 1.0), "k_0": ("k_0", 1.0)})
+    {"m_W": "water", "m_A": "monomer", "m_P": "polymer", "T_R": "t_reactor", "T_S": "t_wall", "Tout_M": "t_jacket",
+     "T_EK": "t_loop", "Tout_AWT": "t_loop_water", "accum_monom": "monomer_fed", "T_adiab": "t_adiabatic", "m_dot_f": "feed",
+     "T_in_M": "t_jacket_in", "T_in_EK": "t_loop_in", "delH_R": ("heat", 1.0), "k_0": ("k_0", 1.0)})
 
 
 def soft_of(case: Case, robust: bool) -> tuple[str, float, float] | None:
@@ -226,5 +229,6 @@ def plant(casadi: Any, case: Case) -> Callable[[Any, Any], Any]:
     named_x = {n: x[k] for k, n in enumerate(case.initial)}
     named_u = {n: u[k] for k, n in enumerate(case.inputs)}
     rates = casadi.vertcat(*case.equations(casadi, named_x, named_u, case.nominal()))
-    step = casadi.integrator("plant", "cvodes", {"x": x, "p": u, "ode": rates}, 0, case.interval, {"abstol": 1e-10, "reltol": 1e-10})
+    options = {"abstol": 1e-10, "reltol": 1e-10}
+    step = casadi.integrator("plant", "cvodes", {"x": x, "p": u, "ode": rates}, 0, case.interval, options)
     return lambda at, held: np.array(step(x0=at, p=held)["xf"]).ravel()

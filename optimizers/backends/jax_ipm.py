@@ -144,8 +144,8 @@ class Method:
             base = jnp.concatenate([jnp.zeros(n_x + n_u), w0])
             moved = jnp.concatenate([jnp.asarray(ocp.keep), jnp.asarray(ocp.gain)], 1) + ocp.pick @ w_v
             return {"q": lift.T @ hessian @ lift, "r": lift.T @ (slope + hessian @ base), "move": moved, "step": ocp.pick @ w0,
-                    "w0": w0, "w_v": w_v, "g_w": g_v[:, n_x + n_u:], "slope_w": slope[n_x + n_u:], "h_w": hessian[n_x + n_u:],
-                    "f_v": f_v, "g_v": g_v, "h_v": h_v}
+                    "w0": w0, "w_v": w_v, "g_w": g_v[:, n_x + n_u:], "slope_w": slope[n_x + n_u:],
+                    "h_w": hessian[n_x + n_u:], "f_v": f_v, "g_v": g_v, "h_v": h_v}
 
         shape = (ocp.n_s, self.width)
         made = jax.vmap(stage)(p.x[:-1], p.u, p.w, p.collocation, y[:n_in].reshape(shape), weight[:n_in].reshape(shape),
@@ -153,9 +153,14 @@ class Method:
         y_end, weight_end, pull_end = y[n_in:], weight[n_in:], pull[n_in:]
         end_h = jax.jacfwd(lambda x: ocp.end(x, self.last)[1])(p.x[-1])
         end_f = jax.grad(lambda x: self.scale * ocp.end(x, self.last)[0])(p.x[-1])
-        end_q = jax.jacfwd(jax.jacrev(lambda x: self.scale * ocp.end(x, self.last)[0] + y_end @ ocp.end(x, self.last)[1]))(p.x[-1])
-        made |= {"end_q": end_q + (end_h.T * weight_end) @ end_h, "end_r": end_f + end_h.T @ pull_end, "end_h": end_h, "end_f": end_f,
-                 "weight": weight, "gap": gap, "jump": jax.vmap(ocp.following)(p.x[:-1], p.u, p.w) - p.x[1:]}
+
+        def end_lagrangian(x: Any) -> Any:
+            cost, rows = ocp.end(x, self.last)
+            return self.scale * cost + y_end @ rows
+
+        end_q = jax.jacfwd(jax.jacrev(end_lagrangian))(p.x[-1])
+        made |= {"end_q": end_q + (end_h.T * weight_end) @ end_h, "end_r": end_f + end_h.T @ pull_end, "end_h": end_h,
+                 "end_f": end_f, "gap": gap, "jump": jax.vmap(ocp.following)(p.x[:-1], p.u, p.w) - p.x[1:]}
         return made
 
     def backward(self, b: dict[str, Any], shift: Any) -> tuple[Any, Any, Any, Any, Any]:
@@ -223,13 +228,13 @@ class Method:
 
     def errors(self, p: Point, b: dict[str, Any], mu: Any) -> Any:
         """The scaled error of the optimality conditions."""
-        ocp, n_x, n_u = self.ocp, self.ocp.n_x, self.ocp.n_u
+        ocp, n_x = self.ocp, self.ocp.n_x
         n_in = ocp.n_s * self.width
         y = p.high - p.low
         slope = b["f_v"] + jnp.einsum("kij,ki->kj", b["g_v"], p.collocation) \
             + jnp.einsum("kij,ki->kj", b["h_v"], y[:n_in].reshape(ocp.n_s, self.width))
         after = p.costate[1:]
-        slope = slope.at[:, :n_x].add(after @ ocp.keep).at[:, n_x:n_x + n_u].add(after @ ocp.gain).at[:, n_x + n_u:].add(after @ ocp.pick)
+        slope = slope + after @ jnp.concatenate([jnp.asarray(m) for m in (ocp.keep, ocp.gain, ocp.pick)], 1)
         slope = slope.at[1:, :n_x].add(-p.costate[1:-1])
         end = b["end_f"] + b["end_h"].T @ y[n_in:] - p.costate[-1]
         dual = jnp.maximum(jnp.max(jnp.abs(slope.at[0, :n_x].set(0.0))), jnp.max(jnp.abs(end)))
@@ -344,7 +349,8 @@ class Method:
         """From the start to the end."""
         p = self.start()
         limit = self.ocp.max_iterations
-        loop = Loop(p, jnp.array(0.1), jnp.zeros(()), jnp.zeros((limit, 2)), jnp.array(0), jnp.array(0), jnp.array(jnp.inf), jnp.array(1))
+        none = jnp.array(0)
+        loop = Loop(p, jnp.array(0.1), jnp.zeros(()), jnp.zeros((limit, 2)), none, none, jnp.array(jnp.inf), jnp.array(1))
         loop = jax.lax.while_loop(lambda c: (c.code == 1) & (c.iterations < limit), self.iterate, loop)
         end = loop.point
         worst = jnp.max(jnp.array([jnp.max(jnp.abs(v), initial=0.0) for v in self.gaps(end)]))

@@ -77,7 +77,7 @@ class JaxOcp:
         import numpy as np
 
         if list(spec.parents) != list(range(-1, len(spec.parents) - 1)) or len(spec.parents) < 2:
-            raise errors.SpecError(f"{spec.name} branches or has no interval. Batches through JAX take one chain; use the engine.")
+            raise errors.SpecError(f"{spec.name} branches or has no interval. JAX batches take one chain; use the engine.")
         self.spec, self.max_iterations, self.tol = spec, max_iterations, tol
         self.n_s = len(spec.parents) - 1
         self.n_x, self.n_u, self.n_c, self.n_z = spec.n_x, spec.n_u, spec.n_c, spec.n_z
@@ -86,7 +86,7 @@ class JaxOcp:
         self.taus = np.array(radau(spec.degree))
         self.slopes, self.weights = lagrange(self.taus)
         self.scale_x, self.scale_u, self.scale_z, self.scale_path, self.scale_row, self.scale_end = (
-            np.array(spec.scale(n)) for n in ("x_scale", "u_scale", "z_scale", "path_scale", "row_scale", "terminal_row_scale"))
+            np.array(spec.scale(f"{n}_scale")) for n in ("x", "u", "z", "path", "row", "terminal_row"))
         keep = np.zeros((self.n_x, self.n_x))
         gain = np.zeros((self.n_x, self.n_u))
         for i, c in enumerate(spec.carried):
@@ -157,7 +157,8 @@ class JaxOcp:
         def bounds(d: Any, side: str) -> Any:
             inner = np.array(getattr(d, f"xp_{side}"), float)
             inner[:, -1] = -np.inf if side == "lower" else np.inf  # the last point is the node
-            parts = [getattr(d, f"u_{side}")[:-1] / self.scale_u, getattr(d, f"row_{side}")[:-1, :self.spec.n_rows] / self.scale_row,
+            parts = [getattr(d, f"u_{side}")[:-1] / self.scale_u,
+                     getattr(d, f"row_{side}")[:-1, :self.spec.n_rows] / self.scale_row,
                      getattr(d, f"x_{side}")[1:] / self.scale_x, (inner / self.scale_x[:self.n_c]).reshape(self.n_s, -1),
                      (getattr(d, f"zp_{side}") / self.scale_z).reshape(self.n_s, -1),
                      (getattr(d, f"path_{side}") / self.scale_path).reshape(self.n_s, -1)]
@@ -204,9 +205,10 @@ class JaxOcp:
         x, u, w, objective, iterations, error, violation, code = (np.concatenate([np.asarray(p[k]) for p in parts])[:count]
                                                                   for k in range(8))
         split = self.m * self.n_c
-        return JaxBatch(tuple(CODES[int(c)] for c in code), objective, iterations, error, violation, x * self.scale_x, u * self.scale_u,
-                        w[:, :, :split].reshape(count, self.n_s, self.m, self.n_c) * self.scale_x[:self.n_c],
-                        w[:, :, split:].reshape(count, self.n_s, self.m, self.n_z) * self.scale_z, f"{device.platform}: {device.device_kind}")
+        xp = w[:, :, :split].reshape(count, self.n_s, self.m, self.n_c) * self.scale_x[:self.n_c]
+        zp = w[:, :, split:].reshape(count, self.n_s, self.m, self.n_z) * self.scale_z
+        return JaxBatch(tuple(CODES[int(c)] for c in code), objective, iterations, error, violation, x * self.scale_x,
+                        u * self.scale_u, xp, zp, f"{device.platform}: {device.device_kind}")
 
     # -- one problem --------------------------------------------------------------------------------------------------------
 

@@ -70,6 +70,7 @@ class Mhe(AbstractEstimator):
     """
 
     interval: float
+    names: tuple[str, ...]
 
     def __init__(self, model: Any, measured: Mapping[str, Any], *, interval: float | str, horizon: int = 10,
                  noise: Mapping[str, Any] | None = None, walks: Mapping[str, Any] | None = None,
@@ -84,16 +85,16 @@ class Mhe(AbstractEstimator):
 
         length = Checker(model).time("interval", interval)
         self.horizon = count("horizon", horizon)
-        self.filter = Ekf(model, measured, interval=length, noise=noise, walks=walks, initial=initial, sd=sd, parameters=parameters,
-                          longest_delay=self.horizon * length, gate=gate, execution=execution)
-        self.interval = self.filter.interval
+        self.filter = Ekf(model, measured, interval=length, noise=noise, walks=walks, initial=initial, sd=sd,
+                          parameters=parameters, longest_delay=self.horizon * length, gate=gate, execution=execution)
+        self.interval, self.names = self.filter.interval, self.filter.names
         self.model = model
         held = self.filter.numbers.model
         if held.size("algebraic"):
             bound = [n for n in self.filter.names if held.place(n)[0] != "state"]
             if bound:
-                raise errors.SpecError(f"{', '.join(bound)} may depend on algebraic variables. An Mhe takes measured states there; "
-                                       "use twin.Ekf, or make the quantity a state.")
+                raise errors.SpecError(f"{', '.join(bound)} may depend on algebraic variables. An Mhe takes measured states "
+                                       "there; use twin.Ekf, or make the quantity a state.")
         self.noisy = np.flatnonzero(np.diag(self.filter.density) > 0)
         self.edges = self.horizon + SPARE
         seconds = float(units.to_model_unit("interval", f"{self.interval} {model.time_unit}", "s"))
@@ -138,9 +139,9 @@ class Mhe(AbstractEstimator):
             return 0.5 * jnp.sum(off**2) + stage(x, u, p)[0], jnp.zeros(0)
 
         scale = [abs(v) or 1.0 for v in numbers.kernels.check.nominal("state")]
-        return OcpSpec(f"{held.title} window", point, stage, terminal, initial, parents=chain(self.edges), n_c=n_x, n_u=len(noisy),
-                       n_z=n_z, n_p_edge=n_p + len(noisy), n_p_node=2 * n_y + n_p + n_x + n_x * n_x, degree=self.degree,
-                       x_scale=scale, z_scale=[abs(v) or 1.0 for v in numbers.kernels.check.nominal("algebraic")])
+        return OcpSpec(f"{held.title} window", point, stage, terminal, initial, parents=chain(self.edges), n_c=n_x,
+                       n_u=len(noisy), n_z=n_z, n_p_edge=n_p + len(noisy), n_p_node=2 * n_y + n_p + n_x + n_x * n_x,
+                       degree=self.degree, x_scale=scale, z_scale=[abs(v) or 1.0 for v in numbers.kernels.check.nominal("algebraic")])
 
     def _solver(self) -> Any:
         from twin.engine.optimal import OcpSolver
@@ -219,7 +220,8 @@ class Mhe(AbstractEstimator):
                 said.append(f"The window was not solved. {result.status}")
             said.append("The estimate is that of the Kalman filter.")
             status = Status.NOT_CONVERGED if result is None else result.status
-            return MheState(own), dataclasses.replace(info, status=status, message=" ".join(said), seconds=clock.perf_counter() - begin)
+            return MheState(own), dataclasses.replace(info, status=status, message=" ".join(said),
+                                                      seconds=clock.perf_counter() - begin)
         x = result.x[-1]
         names = list(info.estimate)
         clipped = tuple(n for n, v, low, high in zip(names, x, self.filter.low, self.filter.high, strict=True)

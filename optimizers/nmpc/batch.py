@@ -65,7 +65,8 @@ class Answers:
         import numpy as np
 
         good = [r.status or r.feasible for r in results]
-        u = np.array([r.u[0, :n] if ok else np.full(n, np.nan) for r, ok in zip(results, good, strict=True)]).reshape(len(results), n)
+        lost = np.full(n, np.nan)
+        u = np.array([r.u[0, :n] if ok else lost for r, ok in zip(results, good, strict=True)]).reshape(len(results), n)
         return cls(u, np.array([r.objective if ok else np.nan for r, ok in zip(results, good, strict=True)]),
                    np.array([r.iterations for r in results]), [r.status for r in results])
 
@@ -74,8 +75,8 @@ class Answers:
         """One after the other."""
         import numpy as np
 
-        return cls(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("u", "objective", "iterations")),
-                   [s for p in parts for s in p.statuses])
+        u, objective, iterations = (np.concatenate([getattr(p, n) for p in parts]) for n in ("u", "objective", "iterations"))
+        return cls(u, objective, iterations, [s for p in parts for s in p.statuses])
 
 
 def solve_many(controller: Any, estimates: Mapping[str, Any], before: Mapping[str, Any] | None, threads: int | None,
@@ -101,8 +102,9 @@ def solve_many(controller: Any, estimates: Mapping[str, Any], before: Mapping[st
     else:
         answers = run(controller, rows, 0, count, threads)
     names = [c.place.name for c in controller.statement.controls]
-    return NmpcBatch(tuple(answers.statuses), {n: answers.u[:, i] for i, n in enumerate(names)}, answers.objective, answers.iterations,
-                     time.perf_counter() - begin, where, repeated)
+    inputs = {n: answers.u[:, i] for i, n in enumerate(names)}
+    seconds = time.perf_counter() - begin
+    return NmpcBatch(tuple(answers.statuses), inputs, answers.objective, answers.iterations, seconds, where, repeated)
 
 
 def moments(controller: Any, rows: Mapping[str, Any], first: int, stop: int) -> list[Any]:

@@ -49,6 +49,16 @@ class NmpcState:
     warm: Any = None
 
 
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """Places and units by name, looked up once."""
+
+    states: Mapping[str, Any]
+    n_x: int
+    parameters: Mapping[str, int]
+    units: Mapping[str, str]
+
+
 class Nmpc(AbstractController):
     """Nonlinear model predictive control: at each step the best inputs over a horizon, of which the first is applied.
 
@@ -129,8 +139,8 @@ class Nmpc(AbstractController):
         self.model = model
         self.statement = st = statement_of(
             model, moves=moves, interval=interval, horizon=horizon, track=track or {}, maximize=maximize, minimize=minimize,
-            change=change or {}, limits=limits or {}, final=final or {}, inputs=inputs or {}, parameters=parameters, blocks=blocks,
-            degree=degree, elements=elements, last_inner=last_inner)
+            change=change or {}, limits=limits or {}, final=final or {}, inputs=inputs or {}, parameters=parameters,
+            blocks=blocks, degree=degree, elements=elements, last_inner=last_inner)
         self.interval = st.interval
         self.scenarios = scenarios
         weights, self.parameters = [1.0], np.array([st.p])
@@ -146,6 +156,11 @@ class Nmpc(AbstractController):
                                         "max_seconds": SHARE * self._seconds() if max_seconds is None else max_seconds}
         self.cold = self.options | {"max_iterations": max_iterations}
         self._made: dict[str, Any] = {}
+        self._pace = math.inf  # seconds of an iteration, the longest seen
+        check = st.check
+        self._known = Known({n: r.where for n, r in check.rows("state").items()}, model.size("state"),
+                            {n: k for k, n in enumerate(check.parameter_names())},
+                            {n: r.signal.unit for n, r in check.rows("input", "disturbance").items()})
 
     def _seconds(self) -> float:
         from twin import units
@@ -175,6 +190,11 @@ class Nmpc(AbstractController):
             self._made[kind] = made, Filler(problem, made)
         found: tuple[Any, Filler] = self._made[kind]
         return found
+
+    @property
+    def moved(self) -> tuple[str, ...]:
+        """Names of the moved inputs."""
+        return tuple(c.place.name for c in self.statement.controls)
 
     @property
     def can_yield(self) -> bool:
@@ -228,13 +248,12 @@ class Nmpc(AbstractController):
         state = self.init()
         self.step(state, x)
         if self.can_yield:
-            solver, filler = self.solver("elastic")
-            solver.solve(filler.data(self._moment(state, x, {}, {}, {})), **self.cold)
+            self._timed(*self.solver("elastic"), self.moment(state, x), {"start": "rollout"}, self.cold)
 
-    def model_start(self) -> dict[str, float]:
+    def model_start(self) -> dict[str, Any]:
         """Initial states of the model by name."""
         flat = self.statement.check.initial(None)
-        found = {}
+        found: dict[str, Any] = {}
         for name, row in self.statement.check.rows("state").items():
             part = flat[row.where]
             found[name] = list(part) if row.shape else float(part)
@@ -326,38 +345,40 @@ class Nmpc(AbstractController):
         """What this step is about, in numbers; raises SpecError where it cannot be told."""
         import numpy as np
 
-        st = self.statement
-        check = st.check
-        states = check.rows("state")
-        missing = [n for n in states if n not in estimate]
+        st, known = self.statement, self._known
+        missing = [n for n in known.states if n not in estimate]
         if missing:
             raise errors.SpecError(f"The estimate holds no value of {', '.join(missing)}.")
-        x = np.zeros(check.model.size("state"))
-        given, parameters = dict(st.given), self.parameters
-        names = check.parameter_names()
+        x = np.empty(known.n_x)
+        given, parameters, own = st.given, self.parameters, {}
         for name, value in estimate.items():
-            if name in states:
-                x[states[name].where] = value
+            if name in known.states:
+                x[known.states[name]] = value
             elif name in given:
-                given[name] = float(value)
-            elif name in names and (self.scenarios is None or name not in self.scenarios.parameters):
-                parameters = parameters.copy()
-                parameters[:, names.index(name)] = float(value)
-        bad = [n for n, r in states.items() if not np.isfinite(x[r.where]).all()]
-        bad += [n for n in given if n in estimate and not math.isfinite(given[n])]  # type: ignore[arg-type]
-        if bad or not np.isfinite(parameters).all():
+                own[name] = float(value)
+            elif name in known.parameters and (self.scenarios is None or name not in self.scenarios.parameters):
+                parameters = parameters.copy() if parameters is self.parameters else parameters
+                parameters[:, known.parameters[name]] = float(value)
+        if not np.isfinite(x).all() or not all(map(math.isfinite, own.values())) or (
+                parameters is not self.parameters and not np.isfinite(parameters).all()):
+            bad = [n for n, at in known.states.items() if not np.isfinite(x[at]).all()]
+            bad += [n for n, v in own.items() if not math.isfinite(v)]
             raise errors.SpecError(f"The estimate of {', '.join(bad) or 'a parameter'} is not a number.")
         for name, value in inputs.items():
             if name not in given:
-                raise errors.unknown("given input", name, check.name, given)
-            given[name] = self._series(f"the input {name}", value, check.rows("input", "disturbance")[name].signal.unit)
+                raise errors.unknown("given input", name, st.check.name, given)
+            own[name] = self._series(f"the input {name}", value, known.units[name])
         aims = [t.target for t in st.tracked]
         where = {t.place.name: j for j, t in enumerate(st.tracked)}
         for name, value in targets.items():
             if name not in where:
-                raise errors.unknown("tracked signal", name, check.name, where)
+                raise errors.unknown("tracked signal", name, st.check.name, where)
             aims[where[name]] = self._series(f"the target of {name}", value, st.tracked[where[name]].place.unit)
-        return Moment(state.time, x, state.inputs, aims, given, parameters, self._moved_limits(limits))
+        merged = {**given, **own} if own else given
+        moved = self._moved_limits(limits) if limits else {}
+        sides = [v for k in (*st.limits, *moved.values()) for v in (k.lower, k.upper)]
+        moving = any(not isinstance(v, float) for v in (*aims, *merged.values(), *sides))
+        return Moment(state.time, x, state.inputs, aims, merged, parameters, moved, moving)
 
     def _series(self, label: str, value: Any, unit: str) -> Any:
         """A number, a profile, or one number a step."""
@@ -378,7 +399,7 @@ class Nmpc(AbstractController):
             for place in places(st.check, name, *MEASURED):
                 own = [i for i, k in enumerate(st.limits) if k.place == place and k.phase is None]
                 if not own:
-                    raise errors.SpecError(f"The controller has no limit on {name} that could be moved. State one when it is made.")
+                    raise errors.SpecError(f"The controller has no limit on {name} to be moved. State one when it is made.")
                 new = limit_of(st.check, place, given, None, place.name)
                 for i in own:
                     if (st.limits[i].price is None) == (new.price is None) or len(own) == 1:
@@ -388,11 +409,11 @@ class Nmpc(AbstractController):
     def _solve(self, state: NmpcState, moment: Moment, begin: float) -> tuple[Any, Any, Status, list[str]]:
         """Result (None where nothing usable was found), its filler, status and sentences."""
         solver, filler = self.solver()
-        data = filler.data(moment)
-        warm = {"start": "warm", "warm": state.warm, "shift": 1} if state.warm is not None else {"start": "rollout"}
-        options = self.options if state.warm is not None else self.cold
-        result = solver.solve(data, **warm, **options)
-        if result.status or (self.real_time and math.isfinite(result.error) and result.status is Status.ITERATION_LIMIT):
+        if state.warm is not None:
+            result = self._timed(solver, filler, moment, {"start": "warm", "warm": state.warm, "shift": 1}, self.options)
+        else:
+            result = self._timed(solver, filler, moment, {"start": "rollout"}, self.cold)
+        if result.status or (self.real_time and result.status is Status.ITERATION_LIMIT and math.isfinite(result.error)):
             return result, filler, result.status, []
         why = [f"The optimization ended without success. {result.status}"]
         if result.feasible:
@@ -401,10 +422,22 @@ class Nmpc(AbstractController):
         if result.status in (Status.INFEASIBLE, Status.NOT_CONVERGED, Status.ITERATION_LIMIT) and self.can_yield and left > 0:
             why += self._conflict(result, filler)
             solver, filler = self.solver("elastic")
-            yielding = solver.solve(filler.data(moment), start="rollout", **(self.cold | {"max_seconds": left}))
+            yielding = self._timed(solver, filler, moment, {"start": "rollout"}, self.cold | {"max_seconds": left})
             if yielding.status or yielding.feasible:
                 return yielding, filler, result.status, [*why, "The plan that exceeds the limits least is used."]
         return None, None, result.status, why
+
+    def _timed(self, solver: Any, filler: Filler, moment: Moment, start: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
+        """One solve; without a watch on the clock where the cap on iterations ends it in time anyway."""
+        begin = clock.perf_counter()
+        data = filler.data(moment)
+        capped = self._pace * options["max_iterations"] < options["max_seconds"]
+        limits = {k: v for k, v in options.items() if k != "max_seconds" or not capped}
+        result = solver.solve(data, direct=capped, **start, **limits)
+        filler.release(moment, data)
+        pace = 4 * (clock.perf_counter() - begin) / max(result.iterations, 1)
+        self._pace = pace if math.isinf(self._pace) else max(self._pace, pace)
+        return result
 
     def _conflict(self, result: Any, filler: Filler) -> list[str]:
         """Which limits cannot hold together, by their multipliers."""
@@ -432,8 +465,9 @@ class Nmpc(AbstractController):
         new = NmpcState(state.time + self.interval, plan[0].copy(), plan, 1, result if strict else None)
         if status is Status.ITERATION_LIMIT and self.real_time:
             said.append(f"One iteration was made; the residual is {result.error:.2g}.")
-        info = ControllerInfo(status, " ".join(said), self._named(plan[0]), "", Prediction(self, filler.problem, result, state.time),
-                              float(result.objective), int(result.iterations), clock.perf_counter() - begin)
+        prediction = Prediction(self, filler.problem, result, state.time)
+        info = ControllerInfo(status, " ".join(said), self._named(plan[0]), "", prediction, float(result.objective),
+                              int(result.iterations), clock.perf_counter() - begin)
         return new, info
 
     def _fallback(self, state: NmpcState, status: Status, said: list[str], begin: float) -> tuple[NmpcState, ControllerInfo]:

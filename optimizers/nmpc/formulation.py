@@ -42,7 +42,7 @@ class Problem:
 
     @classmethod
     def of(cls, statement: Statement, tree: Tree, elastic: float | None = None) -> Problem:
-        """The problem; with `elastic` hard limits all along become soft at this price a nominal size, and final ones are dropped."""
+        """The problem; with `elastic` hard limits become soft at this price a nominal size, and final ones are dropped."""
         limits = statement.limits
         if elastic is not None:
             limits = tuple(dataclasses.replace(k, price=elastic / k.place.size) if k.price is None else k for k in limits)
@@ -78,13 +78,13 @@ class Problem:
         nominal = [abs(v) or 1.0 for v in st.check.nominal("state")]
         sizes = [max(abs(c.upper), abs(c.lower), 1e-12) for c in st.controls]
         slacks = [0.01 * k.size for k in self.places(self.soft)]
-        rows = [k.size for k in self.places(self.soft) for _ in range(2)] + [sizes[i] for i in self.changes]
+        rows = [size for size in slacks for _ in range(2)] + [sizes[i] for i in self.changes]
         n_v = model.size("input") + model.size("disturbance") + len(st.p)
         return OcpSpec(
             st.check.name, functions.point, functions.stage, functions.terminal, parents=self.tree.parents, n_c=len(nominal),
             n_u=len(sizes) + len(slacks), carried=tuple(Carried(0.0, 1.0, i) for i in range(len(sizes))),
             n_z=model.size("algebraic"), n_path=len(self.on_paths), n_rows=len(rows), n_rows_terminal=len(self.final_rows),
-            n_p_edge=n_v, n_p_node=1 + n_v + len(st.tracked) + 2, degree=st.degree, elements=st.elements,
+            n_p_edge=n_v + len(st.tracked), n_p_node=1 + n_v + len(st.tracked) + 2, degree=st.degree, elements=st.elements,
             x_scale=nominal + sizes, u_scale=sizes + slacks, z_scale=[abs(v) or 1.0 for v in st.check.nominal("algebraic")],
             path_scale=[k.size for k in self.places(self.on_paths)], row_scale=rows,
             terminal_row_scale=[k.size for k in self.places(self.final_rows)])
@@ -100,10 +100,11 @@ class Functions:
         self.n_u, self.n_d, self.n_p = self.model.size("input"), self.model.size("disturbance"), len(st.p)
         self.moved = [c.place.index for c in st.controls]
         # What depends on algebraic variables is known at the collocation points only: it counts as a mean over the interval.
-        inner = [t for t in (*st.tracked, *st.priced) if self.needs_algebraics(t.place)]
+        everything: list[Any] = [*st.tracked, *st.priced]
+        inner = [t for t in everything if self.needs_algebraics(t.place)]
         integrals = [p for p in st.priced if p.integral and p not in inner]
         self.at_points: list[Any] = [*inner, *integrals]
-        self.at_nodes: list[Any] = [t for t in (*st.tracked, *st.priced) if t not in self.at_points]
+        self.at_nodes: list[Any] = [t for t in everything if t not in self.at_points]
 
     def needs_algebraics(self, place: Place) -> bool:
         """True where a quantity may depend on algebraic variables."""
@@ -144,7 +145,8 @@ class Functions:
         cost: Any = 0.0
         found = self._values([q.place for q in self.at_nodes], model, t, x, jnp.zeros(self.n_z), u, d)
         for q, value in zip(self.at_nodes, found, strict=True):
-            cost = cost + (q.weight * value if isinstance(q, Priced) else q.weight * (value - targets[self.st.tracked.index(q)]) ** 2)
+            off = value if isinstance(q, Priced) else (value - targets[self.st.tracked.index(q)]) ** 2
+            cost = cost + q.weight * off
         return cost
 
     def stage(self, x: Any, u: Any, p: Any) -> tuple[Any, Any]:
@@ -187,10 +189,17 @@ class Moment:
     given: Mapping[str, Any]
     parameters: Any  # (samples, n_p)
     limits: Mapping[int, Limit] = dataclasses.field(default_factory=dict)  # by position in the statement
+    moving: bool = False  # something is a profile or a forecast: it changes with time
+
+    def alike(self, other: Moment) -> bool:
+        """True where only time, state and last inputs may differ."""
+        return (not self.moving and not other.moving and self.targets == other.targets and self.given == other.given
+                and (self.parameters is other.parameters or bool((self.parameters == other.parameters).all()))
+                and self.limits == other.limits)
 
 
 class Filler:
-    """Writes one moment into the data of a solver."""
+    """Writes one moment into the data of a solver; what stays the same from step to step is written once."""
 
     def __init__(self, problem: Problem, solver: Any) -> None:
         import numpy as np
@@ -198,86 +207,84 @@ class Filler:
         self.problem, self.solver = problem, solver
         tree, st = problem.tree, problem.statement
         self.level, self.scenario = np.array(tree.level), np.array(tree.scenario)
-        self.parents, self.first = np.array(tree.parents), tree.children()
+        self.up = np.array(tree.parents)[1:]
         self.leaves = np.array(tree.leaves)
-        self.n_x, self.n_m = st.check.model.size("state"), len(st.controls)
-        self.template = solver.data()
-        self._constants()
-
-    def _constants(self) -> None:
-        import numpy as np
-
-        d, st, n_m = self.template, self.problem.statement, self.n_m
-        d.u_lower[:, :n_m] = [c.lower for c in st.controls]
-        d.u_upper[:, :n_m] = [c.upper for c in st.controls]
-        d.u_lower[:, n_m:], d.u_upper[:, n_m:] = 0.0, math.inf
-        d.x_lower[:], d.x_upper[:] = -math.inf, math.inf
-        d.length[:] = st.interval
-        d.weight_node[:] = self.problem.tree.weight
-        d.weight_edge[:] = np.array(self.problem.tree.weight)[1:]
-        d.p_node[:, -1] = 1.0 / np.array(self.problem.tree.weight)
-        held = np.array([*st.held, False])[np.minimum(self.level, st.steps)]
-        base = 2 * len(self.problem.soft)
-        d.row_lower[:, :], d.row_upper[:, :] = -math.inf, math.inf
-        for j, i in enumerate(self.problem.changes):
-            low, high = (v * st.interval for v in st.controls[i].rate)
-            d.row_lower[:, base + j] = np.where(held, 0.0, low)
-            d.row_upper[:, base + j] = np.where(held, 0.0, high)
-        d.row_lower[self.leaves], d.row_upper[self.leaves] = -math.inf, math.inf
+        self.inside = np.setdiff1d(np.arange(len(self.level)), self.leaves)
+        model = st.check.model
+        self.n_x, self.n_m = model.size("state"), len(st.controls)
+        self.n_u, self.n_p = model.size("input"), len(st.p)
+        self.n_v = self.n_u + model.size("disturbance")
+        self.rows = st.check.rows(*ROLES)
+        self.low = np.array([c.lower for c in st.controls])
+        self.high = np.array([c.upper for c in st.controls])
+        self.clock = st.interval * np.arange(st.steps + 1)
+        self.ready: list[tuple[Moment, Any]] = []  # data that are free, with the moment they were last filled for
 
     def data(self, moment: Moment) -> Any:
-        """The data of a moment."""
-        import numpy as np
-
-        st = self.problem.statement
-        d = self.solver.data()
-        for name in ("u_lower", "u_upper", "x_lower", "x_upper", "row_lower", "row_upper", "weight_node", "weight_edge", "p_node",
-                     "length"):
-            getattr(d, name)[:] = getattr(self.template, name)
-        times = moment.time + st.interval * np.arange(st.steps + 1)
-        node_times = times[self.level]
-        n_u, n_d = st.check.model.size("input"), st.check.model.size("disturbance")
-        table = np.zeros((st.steps + 1, n_u + n_d))
-        for name, value in moment.given.items():
-            row = st.check.rows(*ROLES)[name]
-            first = row.start + (n_u if row.signal.role == "disturbance" else 0)
-            for i in range(row.count):
-                table[:, first + i * row.step] = sampled(value, times)
-        d.t_start[:] = node_times[self.parents[1:]]
-        n_v = n_u + n_d
-        d.p_edge[:, :n_v] = table[self.level[self.parents[1:]]]
-        d.p_edge[:, n_v:] = moment.parameters[self.scenario[1:]]
-        d.p_node[:, 0] = node_times
-        d.p_node[:, 1:1 + n_v] = table[self.level]
-        d.p_node[:, 1 + n_v:1 + n_v + len(st.p)] = moment.parameters[self.scenario]
-        at_target = 1 + n_v + len(st.p)
-        for j, target in enumerate(moment.targets):
-            d.p_node[:, at_target + j] = sampled(target, times)[self.level]
-        d.p_node[:, at_target + len(st.tracked)] = 1.0
-        self._limits(d, moment, times)
+        """The data of a moment; `release` gives them back."""
+        d: Any = None
+        if self.ready:
+            last, d = self.ready.pop()
+            d = d if moment.alike(last) else None
+        if d is None:
+            d = self._filled(moment)
+        times = moment.time + self.clock
+        d.t_start[:] = times[self.level[self.up]]
+        d.p_node[:, 0] = times[self.level]
         self._start(d, moment)
         return d
 
-    def arrays(self, ocp: Any, moments: Sequence[Moment]) -> dict[str, Any]:
-        """Many moments that differ in state, last inputs, given signals that are constant, and parameters, as arrays for `JaxOcp`."""
+    def release(self, moment: Moment, d: Any) -> None:
+        """Data that are not used any more."""
+        self.ready.append((moment, d))
+
+    def _filled(self, moment: Moment) -> Any:
+        """Everything but the start and the clock."""
         import numpy as np
 
-        count, n_p = len(moments), len(self.problem.statement.p)
+        d, st, tree, n_v, n_p = self.solver.data(), self.problem.statement, self.problem.tree, self.n_v, self.n_p
+        d.u_lower[:, :self.n_m], d.u_upper[:, :self.n_m] = self.low, self.high
+        d.u_lower[:, self.n_m:], d.u_upper[:, self.n_m:] = 0.0, math.inf
+        d.length[:] = st.interval
+        weight = np.array(tree.weight)
+        d.weight_node[:], d.weight_edge[:] = weight, weight[1:]
+        times = moment.time + self.clock
+        table = np.zeros((st.steps + 1, n_v))
+        for name, value in moment.given.items():
+            row = self.rows[name]
+            first = row.start + (self.n_u if row.signal.role == "disturbance" else 0)
+            for i in range(row.count):
+                table[:, first + i * row.step] = sampled(value, times)
+        d.p_edge[:, :n_v] = table[self.level[self.up]]
+        d.p_edge[:, n_v:n_v + n_p] = moment.parameters[self.scenario[1:]]
+        d.p_node[:, 1:1 + n_v] = table[self.level]
+        d.p_node[:, 1 + n_v:1 + n_v + n_p] = moment.parameters[self.scenario]
+        at = 1 + n_v + n_p
+        for j, target in enumerate(moment.targets):
+            d.p_edge[:, n_v + n_p + j] = sampled(target, times)[self.level[self.up]]
+            d.p_node[:, at + j] = sampled(target, times)[self.level]
+        d.p_node[:, -2], d.p_node[:, -1] = 1.0, 1.0 / weight
+        self._limits(d, moment, times)
+        return d
+
+    def arrays(self, ocp: Any, moments: Sequence[Moment]) -> dict[str, Any]:
+        """Many moments that differ in state, last inputs, constant given signals and parameters, as arrays for `JaxOcp`."""
+        import numpy as np
+
+        count, n_p, n_v, n_u = len(moments), self.n_p, self.n_v, self.n_u
         first = ocp.arrays(self.data(moments[0]))
         tiled = {"stage": {n: np.repeat(v[None], count, 0) for n, v in first["stage"].items()},
                  "end": {n: np.repeat(np.asarray(v)[None], count, 0) for n, v in first["end"].items()}}
         starts = []
-        rows = self.problem.statement.check.rows(*ROLES)
-        n_u = self.problem.statement.check.model.size("input")
-        n_v = n_u + self.problem.statement.check.model.size("disturbance")
         for k, m in enumerate(moments):
             start, before = self._before(m)
             starts.append((start, before))
-            tiled["stage"]["p_edge"][k, :, n_v:] = tiled["stage"]["p_node"][k, :, 1 + n_v:1 + n_v + n_p] = m.parameters[0]
+            tiled["stage"]["p_edge"][k, :, n_v:n_v + n_p] = m.parameters[0]
+            tiled["stage"]["p_node"][k, :, 1 + n_v:1 + n_v + n_p] = m.parameters[0]
             tiled["end"]["p_end"][k, 1 + n_v:1 + n_v + n_p] = m.parameters[0]
             for name, value in m.given.items():
                 if isinstance(value, float) and value != moments[0].given[name]:
-                    at = rows[name].start + (n_u if rows[name].signal.role == "disturbance" else 0)
+                    at = self.rows[name].start + (n_u if self.rows[name].signal.role == "disturbance" else 0)
                     tiled["stage"]["p_edge"][k, :, at] = tiled["stage"]["p_node"][k, :, 1 + at] = value
                     tiled["end"]["p_end"][k, 1 + at] = value
         u = np.zeros((count, self.problem.statement.steps, ocp.n_u))
@@ -288,18 +295,22 @@ class Filler:
         """Root state with the last inputs, and inputs to start from."""
         import numpy as np
 
-        controls = self.problem.statement.controls
-        low, high = np.array([c.lower for c in controls]), np.array([c.upper for c in controls])
-        before = 0.5 * (low + high) if moment.before is None else np.clip(moment.before, low, high)
-        return np.concatenate([moment.x, before if moment.before is None else moment.before]), before
+        if moment.before is None:
+            middle = 0.5 * (self.low + self.high)
+            return np.concatenate([moment.x, middle]), middle
+        return np.concatenate([moment.x, moment.before]), np.minimum(np.maximum(moment.before, self.low), self.high)
 
     def _limits(self, d: Any, moment: Moment, times: Any) -> None:
         import numpy as np
 
-        st, problem, level, leaves = self.problem.statement, self.problem, self.level, self.leaves
+        st, problem, level, leaves, inside = self.problem.statement, self.problem, self.level, self.leaves, self.inside
         edge = level[1:]
         points = np.ones(len(edge), dtype=bool) if st.last_inner else edge < st.steps
-        inside = np.setdiff1d(np.arange(len(level)), leaves)
+        held = np.array([*st.held, False])[level]
+        for j, i in enumerate(problem.changes):
+            row, (low, high) = 2 * len(problem.soft) + j, (v * st.interval for v in st.controls[i].rate)
+            d.row_lower[inside, row] = np.where(held, 0.0, low)[inside]
+            d.row_upper[inside, row] = np.where(held, 0.0, high)[inside]
 
         def found(i: int) -> tuple[int, Any, Any]:
             limit = moment.limits.get(i, problem.limits[i])
@@ -328,11 +339,14 @@ class Filler:
     def _start(self, d: Any, moment: Moment) -> None:
         """Initial state, last inputs, and a first guess that holds the inputs."""
         start, before = self._before(moment)
-        d.x_lower[0], d.x_upper[0] = start, start
-        if moment.before is None:
-            base = 2 * len(self.problem.soft)
-            d.row_lower[0, base:], d.row_upper[0, base:] = -math.inf, math.inf
-            d.p_node[0, -2] = 0.0
+        d.x_lower[0] = d.x_upper[0] = start
+        base = 2 * len(self.problem.soft)
+        known = moment.before is not None
+        d.p_node[0, -2] = float(known)
+        if self.problem.changes:
+            for j, i in enumerate(self.problem.changes):
+                low, high = (v * self.problem.statement.interval for v in self.problem.statement.controls[i].rate)
+                d.row_lower[0, base + j], d.row_upper[0, base + j] = (low, high) if known else (-math.inf, math.inf)
         d.x[:] = start
         d.u[:, :self.n_m] = before
         d.u[:, self.n_m:] = 0.0

@@ -40,7 +40,8 @@ class Prediction:
     def names(self) -> tuple[str, ...]:
         """States and moved inputs."""
         check = self.problem.statement.check
-        return (*(n for n, r in check.rows("state").items() if not r.shape), *(c.place.name for c in self.problem.statement.controls))
+        states = [n for n, r in check.rows("state").items() if not r.shape]
+        return (*states, *(c.place.name for c in self.problem.statement.controls))
 
     def __getitem__(self, name: str) -> Any:
         import numpy as np
@@ -58,7 +59,8 @@ class Prediction:
         return self.result.x[paths, row.start + (int(cell[:-1]) * row.step if cell else 0)]
 
     def __repr__(self) -> str:
-        return f"Prediction({self.problem.statement.check.name}, {len(self.times)} times, {len(self.problem.tree.leaves)} scenarios)"
+        name, leaves = self.problem.statement.check.name, len(self.problem.tree.leaves)
+        return f"Prediction({name}, {len(self.times)} times, {leaves} scenarios)"
 
     def to_frame(self) -> Any:
         """DataFrame: one row a scenario and time; inputs are those held from that time on."""

@@ -113,7 +113,8 @@ def statement_of(model: Any, *, moves: Any, interval: Any, horizon: int, track: 
                 for one in given if isinstance(given, list) else [given]:
                     found.append(limit_of(check, place, one, phase, f"{where}{place.name}"))
     if phase_soft := [k for k in found if k.phase is not None and k.price is not None]:
-        raise errors.SpecError(f"The final limit of {phase_soft[0].place.name} is soft. Expected a hard one, or track= with a weight.")
+        raise errors.SpecError(f"The final limit of {phase_soft[0].place.name} is soft. Expected a hard one, or track= with a "
+                               "weight.")
     made = tuple(blocks) if blocks is not None else (1,) * count("horizon", horizon)
     for size in made:
         count("a block", size)
@@ -132,8 +133,8 @@ def _controls(check: Checker, moves: Any, change: Mapping[str, float]) -> tuple[
     controls = []
     for name, move in found.items():
         if move.hold != "previous" or move.grid is not None or move.intervals is not None or move.phases is not None:
-            raise errors.SpecError(f"The move of {name} has a hold, grid, intervals or phases. A controller holds its inputs over one "
-                                   "interval; use blocks= for coarser moves.")
+            raise errors.SpecError(f"The move of {name} has a hold, grid, intervals or phases. A controller holds its inputs over "
+                                   "one interval; use blocks= for coarser moves.")
         weight = float(change.get(name, 0.0))
         if not (math.isfinite(weight) and weight >= 0):
             raise errors.SpecError(f"change of {name} is {weight:g}. Expected a cost of 0 or more for a squared change.")
@@ -191,7 +192,7 @@ def _given(check: Checker, inputs: Mapping[str, Any], moved: set[str]) -> dict[s
     found = {n: v for n, v in found.items() if n not in moved}
     missing = [n for n, r in rows.items() if r.signal.role == "input" and n not in moved and n not in found]
     if missing:
-        raise errors.SpecError(f"{check.name} has inputs that are neither moved nor given: {', '.join(missing)}. Name them in moves= "
-                               "or give them a value in inputs=.")
+        raise errors.SpecError(f"{check.name} has inputs that are neither moved nor given: {', '.join(missing)}. Name them in "
+                               "moves= or give them a value in inputs=.")
     return found
 
