@@ -29,6 +29,7 @@ docs: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks stiff_simulation --json
 	$(BIN)/python -m benchmarks cold_start --json
+	$(BIN)/python -m benchmarks calibration --json
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed, for example: make PYTHON=python3.13 test')"

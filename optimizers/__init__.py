@@ -16,7 +16,9 @@ _PUBLIC = {
     **dict.fromkeys(("Move", "Integral"), "optimizers.dynamic.problem"),
     "Design": "optimizers.design.problem",
     **dict.fromkeys(("Solution", "Active"), "optimizers.solution"),
+    "Schedule": "optimizers.schedule.problem",
     **dict.fromkeys(("Blend", "Material", "Product", "Pool"), "optimizers.steady.blend"),
+    "Setpoints": "optimizers.steady.setpoints",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)

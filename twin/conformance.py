@@ -10,7 +10,8 @@ from typing import Any
 
 from twin import errors, units
 from twin.describe import parameter_rows
-from twin.learned import Add, Mlp, Multiply, Replace
+from twin.functions import Mlp
+from twin.learned import Add, Multiply, Replace
 
 KINKS = {"select_n": "where", "clamp": "clip", "abs": "abs", "max": "maximum", "min": "minimum", "sign": "sign",
          "floor": "floor", "ceil": "ceil", "round": "round", "reduce_max": "max", "reduce_min": "min",

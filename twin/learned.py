@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from twin import errors
@@ -15,73 +14,6 @@ from twin.signals import static
 from twin.terms import term
 
 GATE_WIDTH = 1e-3  # of the nominal size of an argument: where a term that must vanish starts to
-
-
-class Mlp(Module):
-    """A small dense network of named quantities with one output, elementwise: numbers or arrays of cells.
-
-    Parameters
-    ----------
-    weights
-        ((W, b), ...), W of shape (inputs, outputs): tanh layers, the last one linear.
-    inputs
-        Names of the term's arguments that it sees.
-    scales, centers
-        The network sees (value - center) / scale.
-
-    Examples
-    --------
-    >>> net = Mlp.random(inputs=("substrate",), hidden=(4,), scales=(10.0,), seed=0)
-    >>> [w.shape for w, _ in net.weights]
-    [(1, 4), (4, 1)]
-    """
-
-    weights: tuple[tuple[Any, Any], ...]
-    inputs: tuple[str, ...] = static((), doc="names of term arguments")
-    scales: tuple[float, ...] = static((), doc="nominal sizes of the inputs")
-    centers: tuple[float, ...] = static((), doc="typical values of the inputs")
-
-    def __post_init__(self) -> None:
-        n = len(self.inputs)
-        object.__setattr__(self, "inputs", tuple(self.inputs))
-        object.__setattr__(self, "scales", tuple(float(v) for v in self.scales) or (1.0,) * n)
-        object.__setattr__(self, "centers", tuple(float(v) for v in self.centers) or (0.0,) * n)
-        object.__setattr__(self, "weights", tuple((w, b) for w, b in self.weights))
-        if not n or len(self.scales) != n or len(self.centers) != n:
-            raise errors.SpecError(f"Mlp has {n} inputs, {len(self.scales)} scales and {len(self.centers)} centers. "
-                                   "Expected as many, at least one.")
-        if not all(v > 0 for v in self.scales):
-            raise errors.SpecError(f"Mlp scales are {self.scales}. Expected positive nominal sizes of "
-                                   f"{', '.join(self.inputs)}.")
-        for i, (w, b) in enumerate(self.weights):
-            out = 1 if i + 1 == len(self.weights) else w.shape[-1]
-            if tuple(w.shape) != (n, out) or tuple(b.shape) != (out,):
-                raise errors.SpecError(f"Mlp layer {i} has W {tuple(w.shape)} and b {tuple(b.shape)}. Expected ({n}, "
-                                       f"{out}) and ({out},).")
-            n = out
-
-    @classmethod
-    def random(cls, *, inputs: Sequence[str], hidden: Sequence[int] = (8, 8), scales: Sequence[float] = (),
-               centers: Sequence[float] = (), seed: int = 0, size: float = 1.0) -> Mlp:
-        """Network with random weights; `size=0` makes the last layer zero, so that training starts at the mechanism."""
-        import numpy as np
-
-        draw = np.random.default_rng(seed)
-        widths = [len(tuple(inputs)), *hidden, 1]
-        weights = [(draw.normal(size=(a, b)) / math.sqrt(a), 0.1 * draw.normal(size=b))
-                   for a, b in itertools.pairwise(widths)]
-        w, b = weights[-1]
-        weights[-1] = (size * w, size * b)
-        return cls(tuple(weights), tuple(inputs), tuple(scales), tuple(centers))
-
-    def __call__(self, named: Mapping[str, Any]) -> Any:
-        """Output for named quantities that broadcast, in their common shape."""
-        seen = [(named[n] - c) / s for n, c, s in zip(self.inputs, self.centers, self.scales, strict=True)]
-        h = jnp.stack(jnp.broadcast_arrays(*seen), -1)
-        for i, (w, b) in enumerate(self.weights):
-            h = (h[..., :, None] * w).sum(-2) + b
-            h = jnp.tanh(h) if i + 1 < len(self.weights) else h
-        return h[..., 0]
 
 
 class Multiply(Module):

@@ -104,3 +104,39 @@ def heater_data() -> twin.Data:
         reading = twin.Series("reading", [0.5, 4.0, 12.0], [20.0, 21.0, 22.0], "K")
         runs.append(twin.Run(name, None, [power, water, reading], "min"))
     return twin.Data(runs)
+
+
+def planted(noise: float = 0.0, seed: int = 0, **unknown: float) -> twin.Data:
+    """Runs of the heater with other parameters, sampled irregularly; `noise` in K."""
+    random = np.random.default_rng(seed)
+    runs = []
+    for name, level, times in (("a", 2.0, [1.0, 2.5, 4.0, 9.0, 15.0, 22.0]), ("b", 4.0, [0.5, 3.0, 5.0, 8.0, 14.0]),
+                               ("c", 1.0, [2.0, 6.0, 7.0, 12.0, 20.0])):
+        power = twin.Series("power", [0.0, 5.0, 10.0], [level, 0.0, 1.0], "kW")
+        run = twin.simulate(Heater(**{"loss": 0.2, "gain": 1.4, "offset": 0.5, **unknown}), twin.Run(name, None, [power], "min"),
+                            times=times, rtol=1e-10)
+        values = {n: run[n] + noise * random.standard_normal(len(times)) for n in ("water", "reading")}
+        runs.append(twin.Run(name, None, [power, *(twin.Series(n, times, v, "K") for n, v in values.items())], "min"))
+    return twin.Data(runs)
+
+
+@pytest.mark.parametrize("method", ["shooting", "multiple"])
+def test_both_methods_find_what_was_planted(method: str) -> None:
+    """States and outputs of three runs with own times; parameters, one initial state for all, a bias for each run."""
+    unknowns = ["loss", "gain", "offset", twin.Unknown("initial.wall", start=18.0, per_run=False), "bias.power"]
+    data = planted(start=21.0)
+    fit = twin.calibrate(Heater(), data, unknowns, noise={"water": 0.1, "reading": 0.1}, method=method, rtol=1e-9)
+    assert fit.status
+    assert [fit[n] for n in ("loss", "gain", "offset", "initial.wall")] == pytest.approx([0.2, 1.4, 0.5, 21.0], abs=1e-4)
+    assert [fit[f"bias.power@{run}"] for run in "abc"] == pytest.approx([0.0] * 3, abs=1e-4)
+
+
+def test_both_methods_agree_on_noisy_data() -> None:
+    """The same optimum, covariance and deviations, estimated by signal."""
+    data = planted(noise=0.2)
+    one, other = (twin.calibrate(Heater(), data, ["loss", "gain", "offset"], method=m, rtol=1e-9)
+                  for m in ("shooting", "multiple"))
+    for name, value in one.parameters.items():
+        assert other[name] == pytest.approx(value, rel=1e-4)
+    assert np.allclose(one.covariance, other.covariance, rtol=1e-2)
+    assert list(one.noise.values()) == pytest.approx(list(other.noise.values()), rel=1e-3)

@@ -18,7 +18,8 @@ import twin
 from processes.bioreactor import BajpaiReuss, Penicillin
 from processes.chemical import ExothermicCstr, VanDeVusse
 from twin import jnp
-from twin.learned import Mlp, Multiply
+from twin.functions import Mlp
+from twin.learned import Multiply
 from twin.lowering import ieee
 from twin.lowering.derivatives import functions
 from twin.lowering.emit_c import emit_c

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twin.calibration import replays, suspects
-from twin.calibration.precision import Precision, correlation
+from twin.calibration.precision import Precision, correlation, t_quantile
 from twin.calibration.problem import Problem
 from twin.calibration.squares import Outcome
 from twin.calibration.unknowns import INITIAL
@@ -152,6 +152,12 @@ def _weak(problem: Problem, outcome: Outcome, precision: Precision) -> list[str]
         helps = _what_helps(problem, outcome, precision, direction)
         said.append(f"{text} {helps}")
         named |= set(names)
+    t = t_quantile(0.975, precision.degrees)
+    for k, label in zip(precision.free, labels, strict=True):
+        c, error = problem.space.coordinates[k], math.sqrt(precision.covariance[k, k])
+        value = c.to_natural(float(outcome.q[k]))
+        if c.scale == "linear" and label not in named and c.lower >= 0 and abs(float(outcome.q[k])) < t * error < math.inf:
+            said.append(f"{label} cannot be told from zero: {value:.3g} +- {t * error * c.size:.2g} {c.unit}.")
     related = correlation(precision.covariance)
     for a in range(len(related)):
         for b in range(a):

@@ -12,6 +12,7 @@ from twin import errors
 from twin.calibration import starts as starting
 from twin.calibration.experiments import experiments_of
 from twin.calibration.noise import Noise
+from twin.calibration.pieces import Pieces, small, usable
 from twin.calibration.problem import Problem, leverages
 from twin.calibration.residuals import RTOL, Residuals
 from twin.calibration.result import Calibration, concluded
@@ -118,13 +119,35 @@ def calibrate(model: Any, data: Any, unknowns: Sequence[str | Unknown] | Mapping
     robust = loss if isinstance(loss, Loss) else Loss(loss)
     problem = Problem(engine, space, Noise(model, engine.rows, noise), robust)
     limits = _Limits(max_iterations, begin + max_seconds, progress)
-    found = _Search(problem, noise, limits, threads).run(starts, spread, seed)
+    found = _by_method(problem, method, noise, limits, threads, (starts, spread, seed))
     result = concluded(found.problem, found.outcome, found.said, confidence, found.others, time.perf_counter() - begin,
                        limits.used)
     if throw and result.status in (Status.NOT_CONVERGED, Status.ITERATION_LIMIT):
         raise errors.ConvergenceError(f"{result.message} Best so far: {result.summary()}", status=result.status,
                                       calibration=result)
     return result
+
+
+def _by_method(problem: Problem, method: str, noise: Any, limits: _Limits, threads: int | None,
+               starts: tuple[int, float, int]) -> _Search:
+    """The search by the method wanted; "auto" goes on with shooting where pieces cannot be used or do not get there."""
+    why = usable(problem.engine) if method != "shooting" else ""
+    if method == "multiple" and why:
+        raise errors.SpecError(f"{why} Use method='shooting'.")
+    if method == "shooting" or why or (method == "auto" and not small(problem.engine)):
+        return _Search(problem, noise, limits, threads).run(*starts)
+    joined = dataclasses.replace(problem, engine=Pieces(problem.engine))
+    try:
+        search = _Search(joined, noise, limits, threads).run(*starts)
+    except errors.ConvergenceError:
+        if method == "multiple":
+            raise
+        return _Search(problem, noise, limits, threads).run(*starts)
+    if search.outcome.status is Status.NOT_CONVERGED and method == "auto":
+        again = _Search(problem, noise, limits, threads)
+        again.said += ["Multiple shooting did not converge; the fit went on with single shooting."]
+        return again.run(1, *starts[1:], q=search.outcome.q)
+    return search
 
 
 class _Limits:
@@ -156,9 +179,11 @@ class _Search:
     def model(self) -> Any:
         return self.problem.engine.model
 
-    def run(self, count: int, spread: float, seed: int) -> _Search:
-        """Find the optimum."""
-        q = self._simulable(self.problem.space.start, spread, seed)
+    def run(self, count: int, spread: float, seed: int, q: Any = None) -> _Search:
+        """Find the optimum, from q or from the first guess."""
+        q = self.problem.space.start if q is None else q
+        if not hasattr(self.problem.engine, "fit"):
+            q = self._simulable(q, spread, seed)
         if count > 1:
             found = starting.from_many(self.problem, q, count, spread, seed, self.threads, self.limits.left, self.limits.seconds)
             self.others, q = tuple(found.tried), found.best
@@ -181,9 +206,10 @@ class _Search:
             change = problem.noise.update(raw, hat, problem.loss.kind != "squares")
             if change < 1e-4 or self._only_scales():
                 break
-        again = problem.weighted(q)  # with the last deviations
-        if again is not None:
-            self.outcome = _with(self.outcome, *again, problem.loss)
+        if problem.noise.estimated:
+            again = problem.weighted(q)  # with the last deviations
+            if again is not None:
+                self.outcome = _with(self.outcome, *again, problem.loss)
 
     def _only_scales(self) -> bool:
         """True where the deviation of the only signal moves the cost, but not the optimum."""

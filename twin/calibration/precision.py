@@ -67,7 +67,7 @@ def precision_of(problem: Problem, outcome: Outcome) -> Precision:
     # Columns per relative change of the value, so that singular values compare parameters of any unit.
     slope = problem.space.slope(problem.space.natural(outcome.q))[free]
     values = problem.space.natural(outcome.q)[free]
-    size = np.where(np.abs(values) > 0, np.abs(values), 1.0) / np.where(slope != 0, np.abs(slope), 1.0)
+    size = _sizes([problem.space.coordinates[k] for k in free], values) / np.where(slope != 0, np.abs(slope), 1.0)
     _, s, vt = np.linalg.svd(jacobian * size, full_matrices=False)
     if len(s) < len(free):  # fewer rows than unknowns
         s = np.concatenate([s, np.zeros(len(free) - len(s))])
@@ -82,6 +82,17 @@ def precision_of(problem: Problem, outcome: Outcome) -> Precision:
     covariance = np.zeros((n, n))
     covariance[np.ix_(free, free)] = inner
     return Precision(held, degrees, factor, reduced, covariance, s / math.sqrt(factor) if factor > 0 else s, vt, free)
+
+
+def _sizes(coordinates: Any, values: Any) -> Any:
+    """Typical size of each value: its own, or the median of those with the same unit where it is near zero."""
+    import numpy as np
+
+    found = np.abs(values)
+    for unit in {c.unit for c in coordinates if c.scale == "linear"}:
+        mine = [k for k, c in enumerate(coordinates) if c.unit == unit and c.scale == "linear"]
+        found[mine] = np.maximum(found[mine], np.median(found[mine]))
+    return np.where(found > 0, found, 1.0)
 
 
 def intervals(problem: Problem, q: Any, precision: Precision, confidence: float) -> list[tuple[float, float]]:

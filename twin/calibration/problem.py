@@ -70,6 +70,9 @@ class Problem:
     def fit(self, q: Any, *, max_iterations: int, max_seconds: float = math.inf,
             progress: Callable[[int, float], None] | None = None) -> Outcome:
         """Minimize from a point."""
+        if hasattr(self.engine, "fit"):
+            found: Outcome = self.engine.fit(self, q, max_iterations=max_iterations, max_seconds=max_seconds, progress=progress)
+            return found
         lower, upper = self.space.bounds
         return fit_squares(self.weighted, q, lower, upper, loss=self.loss, reach=self.reach, max_iterations=max_iterations,
                            floor=self.floor, max_seconds=max_seconds, progress=progress)

@@ -41,6 +41,8 @@ def unmeasured(engine: Residuals, values: Any) -> dict[str, tuple[Any, Any]]:
 
     names = [r.signal.name for role in ("state", "algebraic", "output") for r in engine.system.rows[role]
              if not r.shape and r.signal.name not in engine.rows.signals]
+    if not names:
+        return {}
     parts: dict[str, list[tuple[Any, Any]]] = {n: [] for n in names}
     for shot in engine.shots:
         if not shot.columns or not shot.experiment.count:

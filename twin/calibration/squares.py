@@ -154,7 +154,7 @@ class _Fit:
                 if time.monotonic() - begin > max_seconds:
                     status = Status.TIME_LIMIT
                     break
-                model = _Quadratic(here[0], here[1], self.loss)
+                model = Quadratic(here[0], here[1], self.loss)
                 scale = np.maximum(scale, model.norms)
                 low, high = self.lower - q, self.upper - q
                 full = model.step(0.0, scale, low, high)
@@ -191,14 +191,19 @@ class _Fit:
         return Outcome(q, here[0], here[1], here[2], status, message, k, self.evaluations, self.failures, tuple(history))
 
 
-class _Quadratic:
-    """The quadratic model of the cost around a point, in triangular form."""
+class Quadratic:
+    """The quadratic model of the cost around a point, in triangular form.
 
-    def __init__(self, r: Any, jacobian: Any, loss: Loss) -> None:
+    `shift` is a change of the residuals that every step brings with it.
+    """
+
+    def __init__(self, r: Any, jacobian: Any, loss: Loss, shift: Any = None) -> None:
         import numpy as np
 
         w = np.sqrt(loss.weights(r))
-        a, b = jacobian * w[:, None], r * w
+        a, here = jacobian * w[:, None], r * w
+        b = here if shift is None else here + shift * w
+        self.shifted = float(b @ b - here @ here)
         self.norms = np.sqrt((a * a).sum(axis=0))
         if len(a) > 2 * a.shape[1]:  # rotated once, so that every step is a small problem
             q, a = np.linalg.qr(a)
@@ -239,6 +244,10 @@ class _Quadratic:
         return np.clip(d, low, high) / safe
 
     def reduction(self, d: Any) -> float:
-        """By how much the model says the cost falls, undamped."""
+        """By how much the model says the cost falls after the shift, undamped."""
         moved = self.a @ d
         return float(-(moved @ moved) - 2 * (moved @ self.b))
+
+    def change(self, d: Any) -> float:
+        """Change of the cost with shift and step."""
+        return self.shifted - self.reduction(d)

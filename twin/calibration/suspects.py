@@ -11,8 +11,9 @@ from twin import errors
 from twin.calibration import replays
 from twin.calibration.precision import Precision, t_quantile
 from twin.calibration.problem import Problem
-from twin.calibration.squares import Loss, Outcome
+from twin.calibration.squares import Outcome
 
+LIGHT = 1e-7  # weight of a sample that is left out
 WILD = 6.0  # robust standard deviations from which on a sample stands out
 FACTORS = {1e3: "a factor 1000, as between g and mg", 60.0: "a factor 60, as between h and min", 3600.0: "a factor 3600, as "
                                                                                                          "between h and s",
@@ -42,45 +43,72 @@ def suspects_of(problem: Problem, outcome: Outcome, precision: Precision) -> Sus
     return Suspects(tuple(sentences), names)
 
 
-def _spread(r: Any) -> float:
+def _deviations(problem: Problem, r: Any) -> Any:
+    """Robust standard deviation of each sample, in units of the deviations taken: by signal, or of all where all count alike."""
     import numpy as np
 
-    return 1.4826 * float(np.median(np.abs(r)))
+    rows = problem.engine.rows
+    groups = [np.ones(len(rows), dtype=bool)] if problem.noise.equal else [rows.signal == k for k in range(len(rows.signals))]
+    found = np.ones(len(rows))
+    for mine in groups:
+        if mine.sum() >= 5:
+            found[mine] = max(1.4826 * float(np.median(np.abs(r[mine]))), 1e-12 * float(np.abs(r[mine]).max()), 1e-300)
+    return found
+
+
+def _bent(r: Any, jacobian: Any, deviation: Any) -> Any:
+    """Residuals of a robust fit of the linearized model: weights that fall with the size of a residual (Cauchy)."""
+    import numpy as np
+
+    scale = np.maximum(np.sqrt((jacobian * jacobian).sum(axis=0)), 1e-300)
+    a, left = jacobian / scale, r.copy()
+    for _ in range(40):
+        w = 1 / (1 + (left / (2 * deviation)) ** 2) / deviation**2
+        step = np.linalg.lstsq((a.T * w) @ a, -(a.T * w) @ r, rcond=1e-12)[0]
+        new = r + a @ step
+        if np.abs(new - left).max(initial=0.0) <= 1e-3 * deviation.min(initial=1.0):
+            break
+        left = new
+    return left
 
 
 def _wild(problem: Problem, outcome: Outcome, precision: Precision) -> tuple[list[int], Outcome | None]:
     """Positions of samples far from a fit that they cannot bend, and the fit without them; only where the fit gives cause."""
     import numpy as np
 
-    rows = problem.engine.rows
-    m = len(rows)
-    raw = outcome.residuals[:m] * problem.noise.sigma
-    deviation = problem.noise.sigma.copy()
-    for k in range(len(rows.signals)):
-        mine = rows.signal == k
-        if mine.sum() >= 5:
-            # Against relative noise the shape of the stated deviations is kept.
-            deviation[mine] = problem.noise.sigma[mine] * (_spread(outcome.residuals[:m][mine]) or 1.0)
-    if not np.any(np.abs(raw) > 4 * deviation):
-        return [], None
-    noise = problem.noise.fixed(deviation)
-    soft = dataclasses.replace(problem, noise=noise, loss=Loss("soft_l1", 1.0))
-    try:
-        bent = soft.fit(outcome.q, max_iterations=30)
-    except errors.ConvergenceError:
-        return [], None
-    r = bent.residuals[:m] * noise.sigma
-    for k in range(len(rows.signals)):
-        mine = rows.signal == k
-        if mine.sum() >= 5:
-            deviation[mine] = problem.noise.sigma[mine] * max(_spread(r[mine] / problem.noise.sigma[mine]), 1e-9)
+    m, free = len(problem.engine.rows), precision.free
     limit = max(WILD, t_quantile(1 - 0.005 / m, max(precision.degrees, 1)))
-    wild = [int(k) for k in np.flatnonzero(np.abs(r) > limit * deviation)]
-    if not wild or len(wild) > max(1, m // 10):
-        return [], None  # so many are no outliers: the model does not fit
-    clean_noise = problem.noise.fixed(np.where(np.isin(np.arange(m), wild), 1e6 * deviation * limit, problem.noise.sigma))
-    clean = dataclasses.replace(problem, noise=clean_noise).fit(bent.q, max_iterations=30)
-    return wild, clean
+    wild: set[int] = set()
+    here, clean = outcome, None
+    for _ in range(3):  # a very wild sample hides others
+        r = here.residuals[:m] / (1.0 if clean is None else _weights(m, wild))
+        if not np.any(np.abs(r) > 4 * _deviations(problem, r)):
+            break
+        jacobian = here.jacobian[:m][:, free] / _weights(m, wild)[:, None]
+        left = _bent(r, jacobian, _deviations(problem, r))
+        far = {int(k) for k in np.flatnonzero(np.abs(left) > limit * _deviations(problem, left))}
+        if not far - wild or len(far | wild) > max(1, m // 10):
+            break
+        wild |= far
+        light = problem.noise.fixed(problem.noise.sigma / _weights(m, wild))
+        try:
+            clean = here = dataclasses.replace(problem, noise=light).fit(here.q, max_iterations=40)
+        except errors.ConvergenceError:
+            return [], None
+    if clean is None:
+        return [], None
+    fitted = clean.residuals[:m] / _weights(m, wild)
+    sure = [k for k in sorted(wild) if abs(fitted[k]) > limit * _deviations(problem, fitted)[k]]
+    return (sure, clean) if sure else ([], None)
+
+
+def _weights(m: int, wild: set[int]) -> Any:
+    """Next to nothing for samples that are left out, 1 for the others."""
+    import numpy as np
+
+    w = np.ones(m)
+    w[sorted(wild)] = LIGHT
+    return w
 
 
 def _told(problem: Problem, outcome: Outcome, wild: Sequence[int], clean: Outcome | None) -> list[str]:
@@ -92,7 +120,7 @@ def _told(problem: Problem, outcome: Outcome, wild: Sequence[int], clean: Outcom
     said = []
     for k in wild[:5]:
         name = rows.signals[rows.signal[k]]
-        fitted = float(rows.value[k] + clean.residuals[k] * _sigma_of(clean, problem, k))
+        fitted = float(rows.value[k] + clean.residuals[k] / LIGHT * problem.noise.sigma[k])
         text = (f"The sample of {name} at {rows.time[k]:g} {model.time_unit} in run '{rows.runs[rows.run[k]]}' is "
                 f"{rows.value[k]:.4g} "
                 f"{units[name]}; the other data say {fitted:.4g} {units[name]}.")
@@ -108,12 +136,6 @@ def _told(problem: Problem, outcome: Outcome, wild: Sequence[int], clean: Outcom
         said.append(f"Without {'it' if len(wild) == 1 else 'them'} the fit gives {', '.join(moved[:4])}"
                     f"{' and more' if len(moved) > 4 else ''}. Correct the data, or fit again with exclude=result.outliers.")
     return said
-
-
-def _sigma_of(clean: Outcome, problem: Problem, k: int) -> float:
-    """Deviation that the clean fit gave to a sample, from its own model value."""
-    fitted = problem.evaluation(clean.q).values[k]
-    return float((fitted - problem.engine.rows.value[k]) / clean.residuals[k])
 
 
 def factor_of(measured: float, fitted: float, unit: str) -> str:

@@ -60,6 +60,37 @@ def take_row(w: Work, r: int, warm: Answer, source: int) -> int:
     return 0
 
 
+def recenter(w: Work) -> int:
+    """Slacks and multipliers of an answer moved to where their products are at least the barrier parameter.
+
+    An active limit keeps its multiplier and gets a distance, an inactive one keeps its distance and gets a multiplier.
+    """
+    mu = w.number[N_MU]
+    for k in range(w.state[ACTIVE]):
+        r = w.active[k]
+        if w.sort[r] == INEQUALITY:
+            lower = w.low[r] > -FAR
+            upper = w.high[r] < FAR
+            s = w.s[r]
+            if lower and upper:
+                width = w.high[r] - w.low[r]
+                least = min(mu / max(w.zl[r], mu), 0.1 * width)
+                s = max(s, w.low[r] + least)
+                least = min(mu / max(w.zu[r], mu), 0.1 * width)
+                s = min(s, w.high[r] - least)
+                s = max(s, w.low[r] + 1e-9 * width)
+            elif lower:
+                s = max(s, w.low[r] + min(mu / max(w.zl[r], mu), 1.0))
+            else:
+                s = min(s, w.high[r] - min(mu / max(w.zu[r], mu), 1.0))
+            w.s[r] = s
+            if lower:
+                w.zl[r] = max(w.zl[r], mu / (s - w.low[r]))
+            if upper:
+                w.zu[r] = max(w.zu[r], mu / (w.high[r] - s))
+    return 0
+
+
 def take_answer(m: Ocp, d: Data, w: Work, warm: Answer) -> int:
     """The iterate from an answer, moved on by SHIFT edges; fixed variables take their values."""
     n_c = m.size[N_C]

@@ -13,6 +13,7 @@ GAMMA_THETA, GAMMA_PHI, ARMIJO, KEEP_THETA = 1e-5, 1e-8, 1e-8, 0.99
 ROUNDING = 2.2e-15
 MOST_CORRECTIONS = 4
 LONGEST_FILTER = 200
+PATIENCE, MOST_RESETS = 5, 5  # iterations in a row shortened by old entries, after which the filter is emptied; how often
 
 
 def dynamics_missed(m: Ocp, res: Matrix, gap: Matrix) -> float:
@@ -227,13 +228,14 @@ def evaluate_trial(m: Ocp, d: Data, w: Work) -> int:
 
 
 def accept(m: Ocp, d: Data, w: Work, alpha: float, slope: float) -> int:
-    """Does the filter take the evaluated trial at `alpha`? 1: yes, by descent of phi; 2: yes, otherwise; 0: no."""
+    """Does the filter take the evaluated trial at `alpha`? 1: yes, by descent of phi; 2: yes, otherwise; 0: no;
+    -1: no, because of an entry."""
     theta = w.number[THETA]
     phi = w.number[PHI]
     theta_t = w.number[T_THETA]
     phi_t = w.number[T_PHI]
     if theta_t > w.number[THETA_MOST] or filtered(w, theta_t, phi_t) == 1:
-        return 0
+        return -1
     slack = ROUNDING * abs(phi)
     if slope < 0.0 and theta <= w.number[THETA_SMALL] and alpha * (-slope) ** 2.3 > theta ** 1.1:
         if phi_t - phi - slack <= ARMIJO * alpha * slope:
@@ -311,6 +313,19 @@ def correct(m: Ocp, d: Data, w: Work, alpha: float, tau: float, slope: float) ->
     return 0.0
 
 
+def watch(w: Work, blocked: int) -> int:
+    """Empty the filter where its old entries have shortened many steps in a row."""
+    if blocked == 0:
+        w.state[BLOCKED] = 0
+        return 0
+    w.state[BLOCKED] += 1
+    if w.state[BLOCKED] >= PATIENCE and w.state[RESETS] < MOST_RESETS:
+        w.state[FILTERED] = 0
+        w.state[BLOCKED] = 0
+        w.state[RESETS] += 1
+    return 0
+
+
 def line_search(m: Ocp, d: Data, w: Work, tau: float) -> float:
     """Find a point along the step that the filter takes, make it the iterate and return its length; 0 where there is none."""
     slope = cost_slope(m, w)
@@ -324,6 +339,7 @@ def line_search(m: Ocp, d: Data, w: Work, tau: float) -> float:
     shortest *= 0.05
     alpha = most
     first = 1
+    blocked = 0
     while alpha >= shortest and alpha > 1e-16:
         make_trial(m, w, alpha)
         bad = evaluate_trial(m, d, w)
@@ -333,7 +349,9 @@ def line_search(m: Ocp, d: Data, w: Work, tau: float) -> float:
                 if how == 2:
                     add_to_filter(w, theta, w.number[PHI])
                 take_trial(m, w)
+                watch(w, blocked)
                 return alpha
+            blocked = how
             if first == 1 and w.number[T_THETA] >= theta:
                 length = correct(m, d, w, alpha, tau, slope)
                 if length > 0.0:

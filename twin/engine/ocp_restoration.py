@@ -93,6 +93,7 @@ def restore(m: Ocp, d: Data, w: Work, out: Answer) -> int:
         w.number[MOST_MAIN] = w.number[THETA_MOST]
         w.number[SMALL_MAIN] = w.number[THETA_SMALL]
         w.state[ELASTIC] = 1
+        w.state[ELASTIC_TIMES] += 1
         w.number[OMEGA] = 1e3
         w.number[N_MU] = max(w.number[N_MU], min(0.1, violation(w, w.val)))
         w.number[PROX] = 1e-2 * w.number[N_MU] ** 0.5
@@ -123,7 +124,8 @@ def try_to_return(m: Ocp, d: Data, w: Work, factor: float) -> int:
     """Leave the elastic mode where the filter of the problem itself takes the point; 1 where it does."""
     w.state[ELASTIC] = 0
     theta = infeasibility(m, w, w.res, w.gap, w.val, w.s)
-    if theta <= 0.9 * w.number[THETA_REFERENCE]:
+    # A problem that needs this again and again is probably infeasible: each time it must come closer before it may return.
+    if theta <= 9.0 * 0.1 ** w.state[ELASTIC_TIMES] * w.number[THETA_REFERENCE]:
         set_costs(m, d, w, factor)
         cost = evaluate(m, d, w, w.x, w.u, w.xp, w.zp, w.res, w.gap, w.val)
         mu = w.number[N_MU]

@@ -61,7 +61,7 @@ def row_steps(w: Work, val: Vector) -> int:
         r = w.active[k]
         if w.sort[r] == INEQUALITY:
             s = w.s[r]
-            step = w.along[r] + val[r] - s
+            step = w.along[r] + (val[r] - s)
             lower = w.low[r] > -FAR
             upper = w.high[r] < FAR
             below = 1.0
@@ -90,7 +90,7 @@ def row_steps(w: Work, val: Vector) -> int:
             if upper:
                 w.dzu[r] = (mu + w.zu[r] * step) / above - w.zu[r]
         elif w.state[ELASTIC] == 1:
-            w.y_new[r] = omega * (w.along[r] + val[r] - w.low[r])
+            w.y_new[r] = omega * (w.along[r] + (val[r] - w.low[r]))
     return 0
 
 

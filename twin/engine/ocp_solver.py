@@ -8,7 +8,7 @@ restoration are our own (see docs/optimal_control_theory.md).
 # ruff: noqa: F403, F405
 from __future__ import annotations
 
-from twin.engine.ocp_answers import keep_answer, take_answer
+from twin.engine.ocp_answers import keep_answer, recenter, take_answer
 from twin.engine.ocp_errors import error_at, errors_now, largest_slope, measure, new_filter, set_costs
 from twin.engine.ocp_filter import (
     dynamics_missed,
@@ -21,7 +21,7 @@ from twin.engine.ocp_filter import (
 from twin.engine.ocp_records import *
 from twin.engine.ocp_restoration import FAILED, GOES_ON, restore, set_elastic_targets, try_to_return
 from twin.engine.ocp_riccati import FACTORED, SINGULAR, factorize, multipliers
-from twin.engine.ocp_rows import condense_rows, longest_dual_step, longest_step, move_multipliers, violation
+from twin.engine.ocp_rows import FAR, condense_rows, longest_dual_step, longest_step, move_multipliers, violation
 from twin.engine.ocp_start import (
     clear_multipliers,
     first_multipliers,
@@ -35,6 +35,7 @@ from twin.engine.ocp_values import differentiate, evaluate, lagrangian
 # Positions in twin.engine.optimal.STATUSES.
 SOLVED, HALTED, LIMIT_REACHED, TIME_OVER, INFEASIBLE, NOT_FINITE = 0, 1, 2, 3, 4, 6
 PUSH_FIRST = 1e-2
+MU_AGAIN = 0.1
 KAPPA_EPSILON, KAPPA_MU, THETA_MU = 10.0, 0.2, 1.5
 FEASIBLE = 1e-6
 LARGEST_DELTA = 1e20
@@ -86,6 +87,7 @@ def begin(m: Ocp, d: Data, w: Work, warm: Answer, out: Answer) -> int:
     w.number[N_MU] = d.setting[MU_START]
     if d.option[START] == FROM_ANSWER:
         take_answer(m, d, w, warm)
+        recenter(w)
         set_costs(m, d, w, warm.info[FACTOR])
         out.info[FACTOR] = warm.info[FACTOR]
     else:
@@ -234,6 +236,52 @@ def ended(m: Ocp, d: Data, w: Work, out: Answer) -> int:
     return GOES_ON
 
 
+def try_again(m: Ocp, d: Data, w: Work, out: Answer) -> int:
+    """After a stationary point of the violation: keep it where it is the best, and start elsewhere if attempts are left."""
+    worst = violation(w, w.val)
+    if w.state[ATTEMPT] == 0 or worst < w.number[LEAST_VIOLATION]:
+        w.number[LEAST_VIOLATION] = worst
+        keep_answer(m, w, out)
+    factor = out.info[FACTOR]
+    while w.state[ATTEMPT] < d.option[ATTEMPTS]:
+        w.state[ATTEMPT] += 1
+        take_guess(m, d, w)
+        if w.state[ATTEMPT] > 1:
+            part = 0.02
+            if w.state[ATTEMPT] == 3:
+                part = 0.5
+            inputs_at_part(m, w, part)
+        rollout(m, d, w)
+        w.state[ELASTIC] = 0
+        w.state[ELASTIC_TIMES] = 0
+        w.state[TINY_STEPS] = 0
+        w.number[PROX] = 0.0
+        w.number[OMEGA] = 0.0
+        w.number[DELTA_LAST] = 0.0
+        w.number[N_MU] = MU_AGAIN
+        set_costs(m, d, w, factor)
+        clear_multipliers(m, w)
+        w.number[COST] = evaluate(m, d, w, w.x, w.u, w.xp, w.zp, w.res, w.gap, w.val)
+        if abs(w.number[COST]) < 1e300 and dynamics_missed(m, w.res, w.gap) < 1e300 and violation(w, w.val) < 1e300:
+            first_slacks(w, PUSH_FIRST)
+            differentiate(m, d, w)
+            first_multipliers(m, d, w)
+            measure(m, w)
+            new_filter(w)
+            return GOES_ON
+    return INFEASIBLE
+
+
+def inputs_at_part(m: Ocp, w: Work, part: float) -> int:
+    """Inputs with two limits at this part of the way between them."""
+    for n in range(m.counts[NODES]):
+        for i in range(m.size[N_U]):
+            r = n * m.size[N_ROW] + m.size[N_X] + i
+            if w.sort[r] == INEQUALITY and w.low[r] > -FAR and w.high[r] < FAR:
+                w.u[n][i] = w.low[r] + part * (w.high[r] - w.low[r])
+    return 0
+
+
 def solve_ocp(m: Ocp, d: Data, w: Work, warm: Answer, out: Answer) -> int:
     """Solve the problem; the answer stands in `out`, the code says how it ended."""
     code = begin(m, d, w, warm, out)
@@ -241,6 +289,10 @@ def solve_ocp(m: Ocp, d: Data, w: Work, warm: Answer, out: Answer) -> int:
         return code
     while code == GOES_ON:
         code = ended(m, d, w, out)
+        if code == INFEASIBLE:
+            code = try_again(m, d, w, out)
+            out.stat[ITERATIONS] += 1
+            continue
         if code != GOES_ON:
             break
         if w.state[ELASTIC] == 1 and try_to_return(m, d, w, out.info[FACTOR]) == 1:
@@ -250,7 +302,9 @@ def solve_ocp(m: Ocp, d: Data, w: Work, warm: Answer, out: Answer) -> int:
         code = advance(m, d, w, out)
         out.stat[ITERATIONS] += 1
     out.info[MU] = w.number[N_MU]
-    if w.state[HAS_BEST] == 0 or d.option[KEEP_LAST] == 1 or code <= SOLVED or code == INFEASIBLE:
+    if w.state[ATTEMPT] > 0 and code != SOLVED and w.state[HAS_BEST] == 0:
+        code = INFEASIBLE  # as found at the first attempt
+    elif code <= SOLVED or (code != INFEASIBLE and (w.state[HAS_BEST] == 0 or d.option[KEEP_LAST] == 1)):
         keep_answer(m, w, out)
     finish_answer(m, d, w, out)
     return code

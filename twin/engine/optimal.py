@@ -62,11 +62,10 @@ class OcpData:
     path_lower: Any
     path_upper: Any
 
-    def __init__(self, solver: OcpSolver) -> None:
+    def __init__(self, spec: OcpSpec) -> None:
         import numpy as np
 
-        t, spec = solver.tables, solver.spec
-        self.record = shapes.arrays(r.Data, optimal_tables.data_shapes(t, spec))
+        self.record = shapes.arrays(r.Data, optimal_tables.data_shapes(spec))
         d, m = self.record, spec.points
         for low, high in ((d.node_low, d.node_high), (d.point_low, d.point_high)):
             low[...], high[...] = -np.inf, np.inf
@@ -87,6 +86,11 @@ class OcpData:
         self.slots = np.array(_slots(d), np.int64)
         self.equal: bytes | None = None
         self.spec, self.most_equalities = spec, (0, 0)
+
+    @classmethod
+    def empty(cls, spec: OcpSpec) -> OcpData:
+        """Data without limits and with a zero guess; nothing is lowered for it."""
+        return cls(spec)
 
     def fix_initial(self, x0: Any) -> None:
         """Fix the states of the root."""
@@ -262,7 +266,7 @@ class OcpSolver:
 
     def data(self) -> OcpData:
         """Data of a solve: no limits, zero guess."""
-        return OcpData(self)
+        return OcpData(self.spec)
 
     def solve(self, data: OcpData, start: str = "rollout", warm: OcpResult | None = None, shift: int = 0, *,
               tol: float = 1e-8, max_iterations: int = 500, max_seconds: float | None = None, mu: float | None = None,
@@ -353,9 +357,9 @@ class OcpSolver:
             raise errors.SpecError(f"{self.spec.name}: start is '{start}' and warm is {'' if warm is None else 'not '}None. "
                                    f"Expected one of {', '.join(STARTS)}, and an answer with 'warm' only.")
         d.option[r.START], d.option[r.SHIFT], d.option[r.MAX_ITERATIONS] = STARTS.index(start), shift, most
-        d.option[r.KEEP_LAST] = int(keep == "last")
+        d.option[r.KEEP_LAST], d.option[r.ATTEMPTS] = int(keep == "last"), 3
         d.setting[r.TOLERANCE] = tol
-        d.setting[r.MU_START] = mu if mu is not None else 0.1 if warm is None else 0.0
+        d.setting[r.MU_START] = mu if mu is not None else 0.1 if warm is None else 1e-4
 
     def _space(self, data: OcpData) -> _Workspace:
         room = data.count_equalities()

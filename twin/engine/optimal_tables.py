@@ -102,20 +102,8 @@ def _node(spec: OcpSpec, name: str) -> Lowered:
     return lower_function(function, name, sizes)
 
 
-def tables_of(spec: OcpSpec) -> Tables:
-    """Lower a problem."""
-    import jax
-
-    with jax.enable_x64(True):
-        lowered: dict[str, Lowered] = {"stage": _node(spec, "stage")}
-        lowered["terminal"] = _node(spec, "terminal")
-        lowered["initial"] = _node(spec, "initial") if spec.initial is not None else lowered["stage"]
-        if spec.nodes > 1:
-            lowered["point"] = _point(spec)
-    programs = {}
-    for name in KERNELS:
-        found = lowered.get(name, lowered["stage"])
-        programs[name], programs[f"{name}_all"] = found.values, found.derivatives
+def sizes_of(spec: OcpSpec) -> list[int]:
+    """Ocp.size without the numbers of nonzeros, which only the lowering knows."""
     size = [0] * r.OCP_SIZE
     n_x, n_y, n_v = spec.n_x, spec.n_x + spec.n_u, spec.n_c + spec.n_z
     rows = max(spec.row_counts)
@@ -124,6 +112,48 @@ def tables_of(spec: OcpSpec) -> Tables:
     size[r.BLOCK], size[r.N_F] = spec.degree * n_v, n_v + spec.n_path + 1
     size[r.N_ROW], size[r.N_ROW_P] = n_y + rows, n_v + spec.n_path
     size[r.D_STAGE], size[r.D_TERMINAL], size[r.D_INITIAL] = spec.row_counts
+    return size
+
+
+def counts_of(spec: OcpSpec) -> list[int]:
+    """Ocp.counts."""
+    size = sizes_of(spec)
+    first = spec.nodes * size[r.N_ROW]
+    return [spec.nodes, spec.nodes - 1, first + (spec.nodes - 1) * spec.points * size[r.N_ROW_P], first]
+
+
+MOST_KNOWN = 32
+_known: dict[Any, dict[str, Lowered]] = {}
+
+
+def lowered_of(spec: OcpSpec) -> dict[str, Lowered]:
+    """The functions of a problem with their derivatives; another tree of the same functions costs nothing."""
+    import jax
+
+    scales = tuple(tuple(spec.scale(f)) for f in spec.scale_lengths())
+    key = (spec.point if spec.nodes > 1 else None, spec.stage, spec.terminal, spec.initial, scales, spec.row_counts,
+           spec.n_p_edge, spec.n_p_node, spec.n_c)
+    if key not in _known:
+        with jax.enable_x64(True):
+            lowered = {"stage": _node(spec, "stage"), "terminal": _node(spec, "terminal")}
+            lowered["initial"] = _node(spec, "initial") if spec.initial is not None else lowered["stage"]
+            if spec.nodes > 1:
+                lowered["point"] = _point(spec)
+        while len(_known) >= MOST_KNOWN:
+            _known.pop(next(iter(_known)))
+        _known[key] = lowered
+    return _known[key]
+
+
+def tables_of(spec: OcpSpec) -> Tables:
+    """Lower a problem."""
+    lowered = lowered_of(spec)
+    programs = {}
+    for name in KERNELS:
+        found = lowered.get(name, lowered["stage"])
+        programs[name], programs[f"{name}_all"] = found.values, found.derivatives
+    size, counts = sizes_of(spec), counts_of(spec)
+    n_v, rows = size[r.N_V], size[r.N_D]
     fields: dict[str, Any] = {}
     for name, at in zip(KERNELS, (r.JAC_P, r.JAC_S, r.JAC_T, r.JAC_I), strict=True):
         known = lowered.get(name)
@@ -135,39 +165,38 @@ def tables_of(spec: OcpSpec) -> Tables:
     size[r.PATH_AT] = sum(i < n_v for i in in_front)
     size[r.COST_AT] = sum(i < n_v + spec.n_path for i in in_front)
     tau, slope, quad = radau(spec.degree)
-    parents = list(spec.parents)
-    nodes = len(parents)
-    children: list[list[int]] = [[] for _ in parents]
-    for n, p in enumerate(parents):
-        if p >= 0:
-            children[p].append(n)
-    has_u = [int(bool(children[n]) or nodes == 1) for n in range(nodes)]
-    kind = [r.STAGE_KIND if has_u[n] else r.TERMINAL_KIND for n in range(nodes)]
-    if spec.initial is not None:
-        kind[0] = r.INITIAL_KIND
-    source = [children[n][0] if children[n] else n for n in range(nodes)]
-    source_u = [s if has_u[s] == has_u[n] else n for n, s in enumerate(source)]
-    points = (nodes - 1) * spec.points
-    first = nodes * size[r.N_ROW]
     scale = [*spec.scale("x_scale"), *spec.scale("u_scale")]
     pad = lambda field: [*spec.scale(field), *[1.0] * (rows - len(spec.scale(field)))]  # noqa: E731
     initial = "initial_row_scale" if spec.initial is not None else "row_scale"
-    fields |= {
-        "size": size, "counts": [nodes, nodes - 1, first + points * size[r.N_ROW_P], first], "parent": parents, "kind": kind,
-        "source": source, "source_u": source_u, "has_u": has_u,
-        "carry": [[float(c.keep), float(c.gain)] for c in spec.carried], "carry_input": [c.input for c in spec.carried],
-        "slope": slope, "tau": tau, "quad": quad,
+    fields |= tree_of(spec) | {
+        "size": size, "counts": counts, "carry": [[float(c.keep), float(c.gain)] for c in spec.carried],
+        "carry_input": [c.input for c in spec.carried], "slope": slope, "tau": tau, "quad": quad,
         "node_scale": [[*scale, *pad(f)] for f in ("row_scale", "terminal_row_scale", initial)],
         "point_scale": [*spec.scale("x_scale")[:spec.n_c], *spec.scale("z_scale"), *spec.scale("path_scale")],
     }
     node_out = max(programs[f"{n}_all"].size("out") for n in KERNELS[1:])
-    point_out = programs["point_all"].size("out")
-    return Tables(fields, programs, (node_out, point_out))
+    return Tables(fields, programs, (node_out, programs["point_all"].size("out")))
 
 
-def data_shapes(t: Tables, spec: OcpSpec) -> dict[str, tuple[int, ...]]:
+def tree_of(spec: OcpSpec) -> dict[str, list[int]]:
+    """The tree: parents, kinds of nodes, and whose values a node takes when the horizon moves on."""
+    parents = list(spec.parents)
+    children: list[list[int]] = [[] for _ in parents]
+    for n, p in enumerate(parents):
+        if p >= 0:
+            children[p].append(n)
+    has_u = [int(bool(children[n]) or len(parents) == 1) for n in range(len(parents))]
+    kind = [r.STAGE_KIND if u else r.TERMINAL_KIND for u in has_u]
+    if spec.initial is not None:
+        kind[0] = r.INITIAL_KIND
+    source = [children[n][0] if children[n] else n for n in range(len(parents))]
+    source_u = [s if has_u[s] == has_u[n] else n for n, s in enumerate(source)]
+    return {"parent": parents, "kind": kind, "source": source, "source_u": source_u, "has_u": has_u}
+
+
+def data_shapes(spec: OcpSpec) -> dict[str, tuple[int, ...]]:
     """Shape of each field of records.Data."""
-    size, count = t.fields["size"], t.fields["counts"]
+    size, count = sizes_of(spec), counts_of(spec)
     nodes, edges = count[r.NODES], count[r.EDGES]
     points = edges * size[r.POINTS]
     return {"option": (r.OPTION_LENGTH,), "setting": (r.SETTING_LENGTH,), "node_low": (nodes, size[r.N_ROW]),

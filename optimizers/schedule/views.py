@@ -1,0 +1,220 @@
+"""What people read of a plan: Gantt chart, tables, reasons, files."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twin import errors
+
+if TYPE_CHECKING:
+    from optimizers.schedule.problem import Schedule
+    from optimizers.solution import Solution
+
+PALETTE = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#997755", "#88AA55")
+MOST_COLORS = 8
+
+
+def to_frame(solution: Solution) -> Any:
+    """One row a task: order, task, unit, start, end, family, power, energy cost."""
+    import pandas as pd
+
+    plan: Schedule = solution.problem
+    rows = []
+    for p in _placed(solution):
+        mode = plan.tasks[p.task].ways[p.mode]
+        order, _, task = p.task.rpartition("/")
+        rows.append({"order": order, "task": task, "unit": p.unit, "start": p.start, "end": p.end, "family": plan.family(p.task),
+                     f"power [{plan.power_unit}]": mode.power, "energy cost": plan.energy_cost(mode.power, p.start, p.end)})
+    return pd.DataFrame(rows)
+
+
+def resources(solution: Solution) -> Any:
+    """One row a unit: tasks, busy, closed, changing over and idle time between its first and last task, share of time in use."""
+    import pandas as pd
+
+    plan: Schedule = solution.problem
+    placed, rows = _placed(solution), []
+    end = max((p.end for p in placed), default=0.0)
+    for unit in plan.units:
+        own = [p for p in placed if p.unit == unit.name]
+        busy = sum(p.end - p.start for p in own)
+        closed = sum(max(0.0, min(w.end, end) - max(w.start, plan.now)) for w in unit.closed)
+        change = 0.0
+        if unit.changeover:
+            change = sum(unit.changeover.time(plan.family(a.task), plan.family(b.task)) for a,
+                         b in itertools.pairwise(own))
+        energy = sum(plan.tasks[p.task].ways[p.mode].power * (p.end - p.start) * plan.hours for p in own)
+        span = end - plan.now
+        rows.append({"unit": unit.name, "group": unit.group, "tasks": len(own), "busy": busy, "changeover": change,
+                     "closed": closed,
+                     "idle": span - busy - change - closed, "use": busy / span if span else 0.0,
+                     f"energy [{plan.power_unit} h]": energy})
+    return pd.DataFrame(rows)
+
+
+def _placed(solution: Solution) -> list[Any]:
+    if solution.replay is None:
+        raise errors.SpecError(f"There is no plan to show. {solution.message}")
+    return list(solution.replay.placed)
+
+
+def table(solution: Solution) -> str:
+    """What each unit does, one line a task."""
+    plan: Schedule = solution.problem
+    placed = _placed(solution)
+    lines = [f"Times in {plan.time_unit}"]
+    for unit in plan.units:
+        own = [p for p in placed if p.unit == unit.name]
+        lines.append(f"{unit.name}: " + (", ".join(f"{p.task} {p.start:g}-{p.end:g}" for p in own) or "nothing"))
+    return "\n".join(lines)
+
+
+def plot(solution: Solution, *, path: str | Path | None = None, color: str = "family") -> Any:
+    """A Gantt chart, changeovers and closed windows shaded, with the energy price and the load below it; `color` by "family"
+    or "order".
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as e:
+        raise errors.MissingExtraError("Pictures need matplotlib. Install it with: pip install 'twinworks[plot]'") from e
+    plan: Schedule = solution.problem
+    placed = _placed(solution)
+    units = [u for u in plan.units if any(p.unit == u.name for p in placed) or u.closed]
+    end = max(p.end for p in placed)
+    powered = any(m.power for t in plan.tasks.values() for m in t.ways)
+    rows = 2 if powered else 1
+    figure = Figure(figsize=(10, 1.2 + 0.32 * len(units) + (1.9 if powered else 0)), layout="constrained")
+    axes = figure.subplots(rows, 1, sharex=True, squeeze=False,
+                           height_ratios=[max(1.0, 0.32 * len(units))] + [1.7] * (rows - 1))[:, 0]
+    keys = {p.task: (plan.family(p.task) if color == "family" else plan.order_of[p.task].name) or plan.order_of[p.task].name
+            for p in placed}
+    names = sorted(set(keys.values()))
+    shades = {n: PALETTE[k % len(PALETTE)] for k, n in enumerate(names)}
+    chart = axes[0]
+    for y, unit in enumerate(units):
+        chart.broken_barh([(w.start, min(w.end, max(end, w.start)) - w.start) for w in unit.closed if w.start < end],
+                          (y - 0.45, 0.9),
+                          facecolor="0.85", hatch="//", edgecolor="0.6", linewidth=0)
+        for p in placed:
+            if p.unit == unit.name and p.end > p.start:
+                chart.broken_barh([(p.start, p.end - p.start)], (y - 0.36, 0.72), facecolor=shades[keys[p.task]],
+                                  edgecolor="white",
+                                  linewidth=0.6)
+                label = plan.order_of[p.task].name
+                if (p.end - p.start) / (end - plan.now) > 0.011 * len(label) and len(units) <= 24:
+                    chart.text((p.start + p.end) / 2, y, label, ha="center", va="center", fontsize=7, color="white", clip_on=True)
+    chart.set_yticks(range(len(units)), [u.name for u in units], fontsize=8)
+    chart.invert_yaxis()
+    chart.set_xlim(plan.now, end)
+    if 1 < len(names) <= MOST_COLORS:
+        from matplotlib.patches import Patch
+
+        chart.legend(handles=[Patch(color=shades[n], label=n) for n in names], fontsize=7, ncols=min(4, len(names)),
+                     loc="upper left",
+                     bbox_to_anchor=(0, 1.0), framealpha=0.9)
+    if powered:
+        _load(plan, placed, axes[1], end)
+    axes[-1].set_xlabel(f"time [{plan.time_unit}]")
+    if path is not None:
+        figure.savefig(path, dpi=130)
+    return figure
+
+
+def _load(plan: Schedule, placed: list[Any], axis: Any, end: float) -> None:
+    from optimizers.schedule.replaying import steps_of
+
+    levels = steps_of([(p.start, p.end, plan.tasks[p.task].ways[p.mode].power) for p in placed])
+    axis.step([t for t, _ in levels], [v for _, v in levels], where="post", color="0.2", linewidth=1)
+    axis.fill_between([t for t, _ in levels], [v for _, v in levels], step="post", color="0.8")
+    axis.set_ylabel(f"load [{plan.power_unit}]")
+    axis.set_ylim(bottom=0)
+    if plan.prices:
+        price = axis.twinx()
+        steps = int(end / plan.step) + 1
+        price.step([k * plan.step for k in range(steps)], [plan.prices[min(k, len(plan.prices) - 1)] for k in range(steps)],
+                   where="post",
+                   color="#AA3377", linewidth=1.2)
+        price.set_ylabel(f"price [{plan.currency or 'cost'}/({plan.power_unit} h)]", color="#AA3377", fontsize=8)
+        price.set_ylim(bottom=min(0.0, *plan.prices[:steps]))
+
+
+def lateness(solution: Solution) -> list[str]:
+    """Why each late order is late: the chain of waits that ends at its last task, as a sentence."""
+    plan: Schedule = solution.problem
+    at = {p.task: p for p in _placed(solution)}
+    found = []
+    for order in plan.orders:
+        late = solution.replay.late.get(order.name, 0.0)
+        if late <= 0:
+            continue
+        last = max((f"{order.name}/{t.name}" for t in order.tasks), key=lambda n: at[n].end)
+        why = _reason(plan, at, last, order)
+        found.append(f"'{order.name}' ends {late:g} {plan.time_unit} after its due date {order.due:g}: {why}.")
+    return found
+
+
+def _reason(plan: Schedule, at: Mapping[str, Any], name: str, order: Any) -> str:
+    parts: list[str] = []
+    for _ in range(len(at)):
+        p = at[name]
+        before = [(k, at[k.before]) for k in plan.all_links if k.after == name]
+        ready = max([max(order.release, plan.now), *(q.end + k.min_wait for k, q in before)])
+        if p.start > ready + 1e-9:
+            blocker = max((q for q in at.values() if q.unit == p.unit and q.end <= p.start + 1e-9 and q.task != name),
+                          key=lambda q: q.end, default=None)
+            closed = [w for w in plan.unit_of[p.unit].closed if w.start < p.start and w.end > ready]
+            if blocker is not None and blocker.end > ready:
+                parts.append(f"'{name}' waits {p.start - ready:g} for '{p.unit}', which carries out '{blocker.task}' until "
+                             f"{blocker.end:g}")
+            elif closed:
+                parts.append(f"'{name}' waits {p.start - ready:g} for '{p.unit}', which is closed ({closed[-1]})")
+            else:
+                parts.append(f"'{name}' is held back {p.start - ready:g} on '{p.unit}' by prices, shared crews, buffers, "
+                             "power or later tasks")
+        if not before:
+            break
+        name = max(before, key=lambda e: e[1].end + e[0].min_wait)[0].before
+    if not parts:
+        least = sum(min(m.duration for m in t.ways) for t in order.tasks)
+        return f"it never waits; from its release at {order.release:g} its tasks take {least:g} at least"
+    return "; ".join(reversed(parts))
+
+
+def export(solution: Solution, path: str | Path) -> None:
+    """Write the plan: `.csv` for its tasks, `.xlsx` for tasks, units, orders and reasons on sheets of their own, `.json` for
+    programs.
+    """
+    import json
+
+    plan: Schedule = solution.problem
+    target, frame = Path(path), to_frame(solution)
+    if target.suffix == ".csv":
+        frame.to_csv(target, index=False)
+    elif target.suffix == ".xlsx":
+        import pandas as pd
+
+        try:
+            writer = pd.ExcelWriter(target, engine="openpyxl")
+        except ImportError as e:
+            raise errors.MissingExtraError("Excel files need openpyxl. Install it with: pip install 'twinworks[excel]'") from e
+        with writer:
+            frame.to_excel(writer, sheet_name="tasks", index=False)
+            resources(solution).to_excel(writer, sheet_name="units", index=False)
+            orders = [{"order": o.name, "release": o.release, "due": o.due, "late": solution.replay.late.get(o.name, 0.0)}
+                      for o in plan.orders]
+            pd.DataFrame(orders).to_excel(writer, sheet_name="orders", index=False)
+            pd.DataFrame({"reason": lateness(solution)}).to_excel(writer, sheet_name="lateness", index=False)
+    elif target.suffix == ".json":
+        text = {"status": solution.status.name, "objective": solution.objective, "bound": solution.bound,
+                "time_unit": plan.time_unit,
+                "tasks": frame.to_dict("records")}
+        target.write_text(json.dumps(text, indent=1))
+    else:
+        raise errors.SpecError(f"The plan cannot be written to '{target.name}'. Expected a name that ends in .csv, .xlsx or "
+                               ".json.")
+
+
+VIEWS: dict[str, Callable[..., Any]] = {"to_frame": to_frame, "table": table, "plot": plot}

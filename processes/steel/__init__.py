@@ -1,0 +1,14 @@
+"""Steel lines: continuous casting and reheating."""
+
+from __future__ import annotations
+
+from twin.lazy import exports
+
+_PUBLIC = {
+    **dict.fromkeys(("SlabSlice", "BilletSlice"), "processes.steel.caster"),
+    "ReheatingFurnace": "processes.steel.reheating",
+    "zone_fuel": "processes.steel.fuel",
+    **dict.fromkeys(("liquidus", "stefan_constant"), "processes.steel.solidification"),
+}
+
+__getattr__, __dir__ = exports(__name__, _PUBLIC)
