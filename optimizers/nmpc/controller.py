@@ -21,6 +21,9 @@ from twin.recipe import Profile
 from twin.status import Status
 
 ELASTIC = 1e3  # price of a nominal size of excess, in units of the objective's own size, where limits cannot all hold
+WARM = 20  # iterations that a warm start may take before a cold one is tried
+WIDEST = 1e5  # widest barrier of a warm start, in units of the tolerance
+CLOSE = 1e-6  # of a nominal size: a limit exceeded by less is moved to the state, so that rounding makes nothing infeasible
 SHARE = 0.5  # of the interval that a step may take
 
 
@@ -40,6 +43,8 @@ class NmpcState:
         Intervals since that plan was made.
     warm
         The solver's last result, or None.
+    barrier
+        Barrier parameter from which the next warm start begins, in units of the tolerance.
     """
 
     time: float
@@ -47,6 +52,7 @@ class NmpcState:
     plan: Any = None
     age: int = 0
     warm: Any = None
+    barrier: float = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -313,18 +319,18 @@ class Nmpc(AbstractController):
         try:
             state = self._read_back(state, applied, said)
             moment = self._moment(state, estimate, targets or {}, limits or {}, inputs or {})
-            result, filler, status, why = self._solve(state, moment, begin)
+            result, filler, status, why, barrier = self._solve(state, moment, begin)
             said += why
         except errors.TwinError as problem:
-            result, filler, status = None, None, Status.NOT_CONVERGED
+            result, filler, status, barrier = None, None, Status.NOT_CONVERGED, state.barrier
             said.append(str(problem))
         except (ArithmeticError, ValueError, TypeError, KeyError, IndexError, OSError) as problem:
-            result, filler, status = None, None, Status.NOT_CONVERGED
+            result, filler, status, barrier = None, None, Status.NOT_CONVERGED, state.barrier
             said.append(f"The step failed: {type(problem).__name__}: {problem}.")
         said += [f"'{name}' is not an argument of a step; it was ignored." for name in changes]
         if result is None:
             return self._fallback(state, status, said, begin)
-        return self._good(state, result, filler, status, said, begin)
+        return self._good(dataclasses.replace(state, barrier=barrier), result, filler, status, [*moment.said, *said], begin)
 
     def _read_back(self, state: NmpcState, applied: Mapping[str, float] | None, said: list[str]) -> NmpcState:
         import numpy as np
@@ -376,9 +382,24 @@ class Nmpc(AbstractController):
             aims[where[name]] = self._series(f"the target of {name}", value, st.tracked[where[name]].place.unit)
         merged = {**given, **own} if own else given
         moved = self._moved_limits(limits) if limits else {}
+        said = self._touched(x, state.time, moved)
         sides = [v for k in (*st.limits, *moved.values()) for v in (k.lower, k.upper)]
         moving = any(not isinstance(v, float) for v in (*aims, *merged.values(), *sides))
-        return Moment(state.time, x, state.inputs, aims, merged, parameters, moved, moving)
+        return Moment(state.time, x, state.inputs, aims, merged, parameters, moved, moving, 1.0, said)
+
+    def _touched(self, x: Any, time: float, moved: dict[int, Limit]) -> tuple[str, ...]:
+        """Hard limits that the state exceeds by rounding are moved to it; what was moved, in sentences."""
+        said = []
+        for i, k in enumerate(self.statement.limits):
+            if k.price is not None or k.place.role != "state" or k.phase is not None:
+                continue
+            k, value, room = moved.get(i, k), x[k.place.index], CLOSE * k.place.size
+            low, high = k.sides(time)
+            for side, over in (("lower", low - value), ("upper", value - high)):
+                if 0 < over <= room and isinstance(getattr(k, side), float):
+                    moved[i] = k = dataclasses.replace(k, **{side: value + (over if side == "upper" else -over)})
+                    said.append(f"{k.place.name} is beyond its {side} limit by {over:.2g} {k.place.unit}; the limit was moved there.")
+        return tuple(said)
 
     def _series(self, label: str, value: Any, unit: str) -> Any:
         """A number, a profile, or one number a step."""
@@ -406,26 +427,43 @@ class Nmpc(AbstractController):
                         found[i] = dataclasses.replace(st.limits[i], lower=new.lower, upper=new.upper)
         return found
 
-    def _solve(self, state: NmpcState, moment: Moment, begin: float) -> tuple[Any, Any, Status, list[str]]:
-        """Result (None where nothing usable was found), its filler, status and sentences."""
+    def _warm(self, solver: Any, filler: Filler, moment: Moment, state: NmpcState) -> tuple[Any, float]:
+        """Result of a warm start, None where it is not worth going on; and the barrier parameter of the next one.
+
+        A tiny barrier saves nearly all iterations; where that fails, the next step begins with a wider one, which narrows again.
+        """
+        start = {"start": "warm", "warm": state.warm, "shift": 1}
+        if self.real_time:
+            return self._timed(solver, filler, moment, start, {**self.options, "keep": "last"}), state.barrier
+        options = {**self.options, "max_iterations": min(WARM, self.options["max_iterations"]), "mu": state.barrier * self.options["tol"]}
+        result = self._timed(solver, filler, moment, start, options)
+        if not result.status:
+            return None, min(state.barrier * 1e3, WIDEST)
+        return result, max(state.barrier / 10, 0.1)
+
+    def _solve(self, state: NmpcState, moment: Moment, begin: float) -> tuple[Any, Any, Status, list[str], float]:
+        """Result (None where nothing usable was found), its filler, status, sentences and the next barrier parameter."""
         solver, filler = self.solver()
+        result, barrier = None, state.barrier
         if state.warm is not None:
-            result = self._timed(solver, filler, moment, {"start": "warm", "warm": state.warm, "shift": 1}, self.options)
-        else:
+            result, barrier = self._warm(solver, filler, moment, state)
+        if result is None:
             result = self._timed(solver, filler, moment, {"start": "rollout"}, self.cold)
         if result.status or (self.real_time and result.status is Status.ITERATION_LIMIT and math.isfinite(result.error)):
-            return result, filler, result.status, []
+            return result, filler, result.status, [], barrier
         why = [f"The optimization ended without success. {result.status}"]
         if result.feasible:
-            return result, filler, Status.FEASIBLE, [*why, "Its best feasible plan is used."]
+            return result, filler, Status.FEASIBLE, [*why, "Its best feasible plan is used."], barrier
         left = self.options["max_seconds"] - (clock.perf_counter() - begin)
         if result.status in (Status.INFEASIBLE, Status.NOT_CONVERGED, Status.ITERATION_LIMIT) and self.can_yield and left > 0:
             why += self._conflict(result, filler)
             solver, filler = self.solver("elastic")
+            size = abs(result.objective) if math.isfinite(result.objective) else 1.0
+            moment = dataclasses.replace(moment, price=max(1.0, size))
             yielding = self._timed(solver, filler, moment, {"start": "rollout"}, self.cold | {"max_seconds": left})
             if yielding.status or yielding.feasible:
-                return yielding, filler, result.status, [*why, "The plan that exceeds the limits least is used."]
-        return None, None, result.status, why
+                return yielding, filler, result.status, [*why, "The plan that exceeds the limits least is used."], barrier
+        return None, None, result.status, why, barrier
 
     def _timed(self, solver: Any, filler: Filler, moment: Moment, start: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
         """One solve; without a watch on the clock where the cap on iterations ends it in time anyway."""
@@ -462,7 +500,7 @@ class Nmpc(AbstractController):
         path = self.tree.path(self.tree.leaves[0])
         plan = np.clip(result.u[list(path[:-1]), :len(controls)], [c.lower for c in controls], [c.upper for c in controls])
         strict = filler is self._made["strict"][1]
-        new = NmpcState(state.time + self.interval, plan[0].copy(), plan, 1, result if strict else None)
+        new = NmpcState(state.time + self.interval, plan[0].copy(), plan, 1, result if strict else None, state.barrier)
         if status is Status.ITERATION_LIMIT and self.real_time:
             said.append(f"One iteration was made; the residual is {result.error:.2g}.")
         prediction = Prediction(self, filler.problem, result, state.time)

@@ -190,12 +190,14 @@ class Moment:
     parameters: Any  # (samples, n_p)
     limits: Mapping[int, Limit] = dataclasses.field(default_factory=dict)  # by position in the statement
     moving: bool = False  # something is a profile or a forecast: it changes with time
+    price: float = 1.0  # factor on the prices of all soft limits
+    said: tuple[str, ...] = ()
 
     def alike(self, other: Moment) -> bool:
         """True where only time, state and last inputs may differ."""
         return (not self.moving and not other.moving and self.targets == other.targets and self.given == other.given
                 and (self.parameters is other.parameters or bool((self.parameters == other.parameters).all()))
-                and self.limits == other.limits)
+                and self.limits == other.limits and self.price == other.price)
 
 
 class Filler:
@@ -263,7 +265,7 @@ class Filler:
         for j, target in enumerate(moment.targets):
             d.p_edge[:, n_v + n_p + j] = sampled(target, times)[self.level[self.up]]
             d.p_node[:, at + j] = sampled(target, times)[self.level]
-        d.p_node[:, -2], d.p_node[:, -1] = 1.0, 1.0 / weight
+        d.p_node[:, -2], d.p_node[:, -1] = 1.0, moment.price / weight
         self._limits(d, moment, times)
         return d
 
