@@ -110,6 +110,15 @@ class Solution:
     def __repr__(self) -> str:
         return f"Solution({self.explain().splitlines()[0]})"
 
+    @property
+    def recipe(self) -> Any:
+        """The answer as a `twin.Recipe` that can be simulated, stored and replayed."""
+        if "recipe" not in self.details:
+            from twin import errors
+
+            raise errors.SpecError(f"A solution of {type(self.problem).__name__} is no recipe. Use .value.")
+        return self.details["recipe"]
+
     def explain(self) -> str:
         """What was found and what holds it back, in sentences."""
         lines = [self.message or str(self.status)]

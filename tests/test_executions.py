@@ -25,6 +25,9 @@ DURATION = {"penicillin": 400.0, "bajpai_reuss": 132.0, "van_de_vusse": 0.5, "ex
             "williams_otto": 3000.0}
 STEADY = ("williams_otto_two_reactions",)  # no states: nothing to integrate
 
+# Seconds of compiling for each model: every execution of every shipped model is compared, these few with every change.
+SLOW = set(SHIPPED) - {"penicillin", "bajpai_reuss", "van_de_vusse", "exothermic_cstr", "tubular_reactor"}
+
 
 class Tank(twin.DynamicModel):
     """Salt in a tank that is filled, heated and drawn off through an algebraic flow."""
@@ -177,7 +180,7 @@ def run(name: str, execution: str) -> Any:
 
 
 @pytest.mark.parametrize("execution", ["c", "numba"])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in CASES])
 def test_compiled_and_plain_python_take_the_same_steps(name: str, execution: str) -> None:
     """Counts, rows, events, ends and sensitivities are equal to the last bit."""
     if execution == "c" and store.compiler() is None:

@@ -84,7 +84,7 @@ def check(unit: str, name: str = "unit") -> str:
         Otherwise, with the name of the quantity.
     """
     try:
-        _parse(unit)
+        _parse(_OFFSETS[unit][0] if unit in _OFFSETS else unit)
     except errors.UnitError as fault:
         raise errors.UnitError(f"{name}: {fault}", name=name, unit=unit) from None
     return unit

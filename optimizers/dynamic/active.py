@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from optimizers.dynamic import filling
@@ -10,6 +9,7 @@ from optimizers.dynamic.search import Found
 from optimizers.solution import Active
 
 SMALLEST = 1e-6  # of the objective for one typical size of room: what is worth less is not told
+NEAR = 0.02  # of the run: stretches with less between them are told as one
 PART = 1e-3  # of the largest multiplier: where a limit counts as active
 
 
@@ -27,7 +27,7 @@ def stretches(found: Found, weights: Any) -> list[tuple[float, float]]:
         if w <= PART * max(weights):
             continue
         a, b = float(times[n, 0]), float(times[n, -1])
-        if spans and math.isclose(spans[-1][1], a, rel_tol=1e-9, abs_tol=1e-12):
+        if spans and a - spans[-1][1] <= NEAR * float(times[-1, -1]):
             spans[-1] = (spans[-1][0], b)
         else:
             spans.append((a, b))
@@ -63,20 +63,17 @@ def _told(found: Found, price: float, size: float) -> float:
     return worth if worth > SMALLEST else 0.0
 
 
-def _price_unit(found: Found, unit: str) -> str:
-    return f"{found.plan.unit}/({unit})" if unit not in ("", "-") else found.plan.unit
-
-
 def _row(found: Found, name: str, side: str, value: float, limit: float, unit: str, price: float, size: float,
          place: str) -> list[tuple[float, Active]]:
     worth = _told(found, price, size)
-    return [(worth, Active(name, side, value, limit, unit, price, _price_unit(found, unit), place))] if worth else []
+    return [(worth, Active(name, side, value, limit, unit, price, found.plan.unit, place))] if worth else []
 
 
 def _limits(found: Found) -> list[tuple[float, Active]]:
     from optimizers.dynamic import replay
 
     rows: list[tuple[float, Active]] = []
+    times = found.grid.times(found.decisions.durations)
     excess = {e.number: e for e in found.excesses}
     for number, (limit, (low, high)) in enumerate(zip(found.plan.limits, found.prices, strict=True)):
         for side, weights in (("lower", low), ("upper", high)):
@@ -84,13 +81,15 @@ def _limits(found: Found) -> list[tuple[float, Active]]:
             if price <= 0:
                 continue
             k = int(weights.argmax())
-            time = float(found.grid.times(found.decisions.durations)[k, -1])
-            bound = limit.sides(time)[side == "upper"]
+            bound = limit.sides(float(times[k, -1]))[side == "upper"]
             values = replay.series(found.plan, found.played.trajectory, limit.place)
-            value = excess[number].value if limit.phase is not None and number in excess else float(values[found.played.rows[k, -1]])
+            value = float(values[found.played.rows[k, -1]])
+            if limit.phase is not None and number in excess:
+                value = excess[number].value
             place = where(found, weights) if limit.phase is None else ("at the end" if limit.phase == -1 else "")
             name = limit.said or limit.place.name
-            rows += _row(found, name, "equal" if limit.equal else side, value, bound, limit.place.unit, price, limit.place.size, place)
+            kind = "equal" if limit.equal else side
+            rows += _row(found, name, kind, value, bound, limit.place.unit, price, limit.place.size, place)
     return rows
 
 
@@ -126,14 +125,14 @@ def _constants(found: Found) -> list[tuple[float, Active]]:
         phase, dual = plan.phases[k], float(duals[0, lay.at_time + i])
         bound = phase.longest if dual > 0 else phase.shortest
         name = f"duration of {phase.name}" if phase.name else "duration"
-        rows += _row(found, name, "upper" if dual > 0 else "lower", found.decisions.durations[k], bound, plan.time_unit, abs(dual),
-                     phase.longest, "")
+        side = "upper" if dual > 0 else "lower"
+        rows += _row(found, name, side, found.decisions.durations[k], bound, plan.time_unit, abs(dual), phase.longest, "")
     for i, d in enumerate(plan.parameters):
         dual = float(duals[0, lay.at_parameter + i])
         rows += _row(found, d.place.name, "upper" if dual > 0 else "lower", found.decisions.parameters[i],
                      d.upper if dual > 0 else d.lower, d.place.unit, abs(dual), d.place.size, "")
     for d, value in zip(plan.initial, found.decisions.initial, strict=True):
         dual = float(duals[0, lay.kept.index(d.place.index)])
-        rows += _row(found, f"initial {d.place.name}", "upper" if dual > 0 else "lower", value, d.upper if dual > 0 else d.lower,
-                     d.place.unit, abs(dual), d.place.size, "")
+        side, bound = ("upper", d.upper) if dual > 0 else ("lower", d.lower)
+        rows += _row(found, f"initial {d.place.name}", side, value, bound, d.place.unit, abs(dual), d.place.size, "")
     return rows

@@ -39,16 +39,17 @@ def look(search: Search, plan: Plan, decisions: Decisions, number: int) -> Confl
     if not any(k.price is None and k.place.role != "input" for k in plan.limits):
         return None
     search.say(f"{plan.name}: looking for the limits in conflict")
-    soft = search.once(plan.softened(1.0), decisions, search.options.elements, number)
+    soft = search.once(search.grid(plan.softened(1.0)), decisions, number)
     if soft is None or soft.cost == float("inf"):
         return None
     violated = [e for e in replay.excesses(plan, soft.played, soft.decisions.durations) if e.share > TOLD]
     if not violated:
-        again = search.once(plan, soft.decisions, search.options.elements, number)
+        again = search.once(search.grid(plan), soft.decisions, number)
         if again is not None:
             again = search.polish(again, number)
             if again.usable:
                 return again
+        return None
     violated.sort(key=lambda e: -e.share)
     return Conflict(soft.decisions, soft.played, violated, bool(soft.status))
 
@@ -61,6 +62,7 @@ def sentences(conflict: Any, plan: Plan) -> list[str]:
         if e.limit.equal:
             side = "equal to"
         when = "at the end" if e.limit.phase is not None else f"at {e.time:.4g} {plan.time_unit}"
-        found.append(f"{e.limit.said or e.limit.place.name} must be {side} {e.bound:.6g} {e.limit.place.unit}; the nearest run reaches "
-                     f"{e.value:.6g} {e.limit.place.unit} {when}.")
+        unit = e.limit.place.unit
+        found.append(f"{e.limit.said or e.limit.place.name} must be {side} {e.bound:.6g} {unit}; the nearest run reaches "
+                     f"{e.value:.6g} {unit} {when}.")
     return found

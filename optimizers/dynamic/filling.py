@@ -250,7 +250,8 @@ def _guess(tr: Transcription, data: Any, start: Decisions, path: Path | None) ->
     data.xp[:] = path.x[:, 1:, kept]
     data.zp[:] = path.z[:, 1:, :]
     for i, place in enumerate(lay.ends):
-        data.x[:, lay.at_end + i] = path.z[-1, -1, place.index] if place.role == "algebraic" else _output_at_end(tr, data, path, place)
+        known = place.role == "algebraic"
+        data.x[:, lay.at_end + i] = path.z[-1, -1, place.index] if known else _output_at_end(tr, data, path, place)
     for i, (limit, side) in enumerate(lay.soft):
         if limit.place.role in ("state", "algebraic"):
             times = tr.grid.times(start.durations)[:, -1]

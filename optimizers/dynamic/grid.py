@@ -57,11 +57,18 @@ class Edge:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Grid:
-    """The edges of all phases, each of `elements` equal elements with `degree` Radau points."""
+    """The edges of all phases, each of `elements` equal elements with `degree` Radau points.
+
+    Attributes
+    ----------
+    extra
+        By phase: shares at which stretches are split further, where the model moves fast.
+    """
 
     plan: Plan
     degree: int
     elements: int
+    extra: tuple[tuple[float, ...], ...] = ()
 
     @functools.cached_property
     def edges(self) -> tuple[Edge, ...]:
@@ -69,9 +76,16 @@ class Grid:
         found = []
         for k, phase in enumerate(self.plan.phases):
             found += [Edge(k, -1, 0.0, 0.0, step) for step in range(len(phase.reset))]
-            shares = breaks(self.plan, k)
+            shares = sorted({*breaks(self.plan, k), *(self.extra[k] if self.extra else ())})
             found += [Edge(k, i, shares[i], shares[i + 1]) for i in range(len(shares) - 1)]
         return tuple(found)
+
+    def split(self, pieces: Sequence[int]) -> Grid:
+        """Each edge in so many equal pieces."""
+        extra = [set(own) for own in self.extra] if self.extra else [set() for _ in self.plan.phases]
+        for edge, n in zip(self.edges, pieces, strict=True):
+            extra[edge.phase] |= {edge.a + (edge.b - edge.a) * i / n for i in range(1, n)}
+        return dataclasses.replace(self, extra=tuple(tuple(sorted(own)) for own in extra))
 
     @property
     def points(self) -> int:

@@ -30,7 +30,7 @@ def terms_of(reader: Any, problem: Any) -> tuple[tuple[Term, ...], float, str, s
         if isinstance(what, Integral):
             name, times = integrals.PREFIX + what.signal, None
         elif isinstance(what, Sum):
-            name, times = what.signal, what.times
+            name, times = what.signal, tuple(what.times)
         elif isinstance(what, str):
             name, times = what, None
         else:

@@ -69,6 +69,8 @@ def _limits(axis: Any, run: Any, limits: Sequence[Limit], bounds: Sequence[tuple
 
     times = run.times
     low, high = axis.get_ylim()
+    for lower, upper in bounds:
+        low, high = min(low, lower), max(high, upper)
     room = 0.06 * (high - low or 1.0)
     along = [k for k in limits if k.phase is None]
     for limit in along:

@@ -197,6 +197,7 @@ class Trajectory:
     final: Mapping[str, Bounds] = dataclasses.field(default_factory=dict)
     totals: Mapping[str, Bounds] = dataclasses.field(default_factory=dict)
     unit: str = ""
+    plan: Any = dataclasses.field(default=None, init=False, repr=False, metadata={"doc": "every name and number of it, checked"})
 
     solved_by: ClassVar[str] = "optimizers.dynamic.solving"
 

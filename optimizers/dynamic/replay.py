@@ -9,8 +9,8 @@ from typing import Any
 
 from optimizers.dynamic.filling import Path
 from optimizers.dynamic.grid import Decisions, Grid
-from optimizers.dynamic.plan import Limit, Plan
-from twin.recipe import Phase, Profile, Recipe
+from optimizers.dynamic.plan import Limit, Plan, at
+from twin.recipe import Assign, Phase, Profile, Recipe
 from twin.simulation.simulate import Simulator
 
 RTOL, START_RTOL = 1e-10, 1e-8
@@ -80,8 +80,8 @@ def _path(plan: Plan, grid: Grid, trajectory: Any, rows: Any) -> Path:
     import numpy as np
 
     n = len(trajectory)
-    x = np.asarray(trajectory.raw["state"], float).reshape(n, -1)[rows] if n else np.zeros((*rows.shape, plan.model.size("state")))
-    z = np.asarray(trajectory.raw["algebraic"], float).reshape(n, -1)[rows] if n else np.zeros((*rows.shape, 0))
+    x, z = (np.asarray(trajectory.raw[role], float).reshape(n, -1)[rows] if n else np.zeros((*rows.shape, plan.model.size(role)))
+            for role in ("state", "algebraic"))
     if any(e.is_reset for e in grid.edges):
         events = {e.phase: (_flat(plan, e.before), _flat(plan, e.after)) for e in trajectory.events}
         for k, edge in enumerate(grid.edges):
@@ -181,7 +181,8 @@ def excesses(plan: Plan, played: Played, durations: Sequence[float]) -> list[Exc
         beyond = np.maximum(sides[:, 0] - values[rows], values[rows] - sides[:, 1])
         k = int(beyond.argmax())
         side = sides[k, 0] if sides[k, 0] - values[rows][k] >= values[rows][k] - sides[k, 1] else sides[k, 1]
-        found.append(Excess(limit, number, max(float(beyond[k]), 0.0), float(values[rows][k]), float(side), float(times[rows][k])))
+        value, time = float(values[rows][k]), float(times[rows][k])
+        found.append(Excess(limit, number, max(float(beyond[k]), 0.0), value, float(side), time))
     return found
 
 
@@ -199,6 +200,54 @@ def excess_by_edge(plan: Plan, grid: Grid, played: Played, number: int) -> tuple
         a, b = played.rows[n, 0], played.rows[n, -1] + 1
         found[:, n] = low[a:b].max(initial=0.0), high[a:b].max(initial=0.0)
     return found[0], found[1]
+
+
+def local_errors(plan: Plan, grid: Grid, decisions: Decisions, x: Any, execution: str | None = None) -> Any:
+    """How far the end of each edge lies from a simulation that starts in its first node, in typical sizes, shape (edges,).
+
+    `x` are the states at the nodes. One simulation does it all: each edge is a phase that begins by setting the states.
+    """
+    import numpy as np
+
+    rows = plan.model.layout("state")
+    if any(r.shape for r in rows):
+        return None
+    kept = [(n, e) for n, e in enumerate(grid.edges) if not e.is_reset]
+    full = recipe_of(plan, decisions)
+    phases = []
+    for n, edge in kept:
+        length = decisions.durations[edge.phase]
+        whole = full.phases[edge.phase].inputs
+        inputs = {name: _cut(value, edge.a * length, edge.b * length) for name, value in whole.items()}
+        reset = [Assign(r.signal.name, float(x[n, r.start])) for r in rows]
+        phases.append(Phase(inputs=inputs, until=(edge.b - edge.a) * length, reset=reset))
+    phases.append(Phase(inputs=phases[-1].inputs, until=phases[-1].until))  # its event holds the end of the last edge
+    lengths = [(e.b - e.a) * decisions.durations[e.phase] for _, e in kept]
+    end = float(sum(lengths) + lengths[-1])
+    _, p = starting(plan, decisions)
+    run = Simulator(plan.model, Recipe(phases), times=[end], rtol=1e-9, check_limits=False, execution=execution,
+                    max_steps=500_000)
+    trajectory = run([float(v) for v in x[0]], p, throw=False)
+    errors = np.zeros(len(grid.edges))
+    sizes = np.array([abs(r.signal.nominal) or 1.0 for r in rows])
+    for k, (n, _) in enumerate(kept):
+        if k + 1 < len(trajectory.events):
+            errors[n] = (np.abs(_flat(plan, trajectory.events[k + 1].before) - x[n + 1]) / sizes).max()
+    return errors
+
+
+def _cut(value: Any, a: float, b: float) -> Any:
+    """A profile between two times, seen from the first."""
+    if not isinstance(value, Profile):
+        return value
+    near = 1e-9 * (b - a)
+    inner = [(t - a, v) for t, v in zip(value.times, value.values, strict=True) if a + near < t < b - near]
+    if value.hold == "previous":
+        if not inner:
+            return at(value, 0.5 * (a + b))
+        return Profile([0.0, *(t for t, _ in inner)], [at(value, a), *(v for _, v in inner)])
+    points = [(0.0, at(value, a)), *inner, (b - a, at(value, b))]
+    return Profile([t for t, _ in points], [v for _, v in points], "linear")
 
 
 def reached(trajectory: Any, end: float) -> bool:

@@ -35,12 +35,13 @@ def solution(problem: Any, plan: Plan, found: Found | None, ended: Status | None
         decisions, played = found.decisions, found.played
     status, message = _status(plan, found, ended, conflict)
     usable = found.usable and conflict is None
-    details = {"decisions": decisions, "plan": plan, "recipe": replay.recipe_of(plan, decisions), "durations": list(decisions.durations),
-               "times": _times(plan, decisions), "conflicts": [e.limit.said or e.limit.place.name for e in conflict.excesses]
-               if conflict is not None else [], "active_spans": active_spans(found) if usable else {}}
+    details = {"decisions": decisions, "plan": plan, "recipe": replay.recipe_of(plan, decisions),
+               "durations": list(decisions.durations), "times": _times(plan, decisions),
+               "conflicts": [e.limit.said or e.limit.place.name for e in conflict.excesses] if conflict is not None else [],
+               "active_spans": active_spans(found) if usable else {}}
     hidden = [e for e in found.excesses if e.share > 1e-6]
-    violated = [f"{e.limit.said or e.limit.place.name} is {e.value:.6g} {e.limit.place.unit} at {e.time:.4g} {plan.time_unit}, beyond "
-                f"its limit {e.bound:.6g} {e.limit.place.unit}." for e in hidden] if conflict is None else []
+    violated = [f"{e.limit.said or e.limit.place.name} is {e.value:.6g} {e.limit.place.unit} at {e.time:.4g} {plan.time_unit}, "
+                f"beyond its limit {e.bound:.6g} {e.limit.place.unit}." for e in hidden] if conflict is None else []
     violated += [f"Outside what the model is stated for: {text}" for text in played.trajectory.excursions] if usable else []
     return Solution(
         problem, status, message, _values(plan, decisions), found.objective if usable else None, plan.unit,
@@ -63,7 +64,8 @@ def _status(plan: Plan, found: Found, ended: Status | None, conflict: Any) -> tu
         return Status.NOT_FINITE, f"{plan.name}: the run could not be simulated to its end. {told}"
     if ended is not None:
         held = (f"The best so far: {plan.goal} {found.objective:.8g} {plan.unit}".rstrip() + "; all limits hold." if found.usable
-                else f"No run within all limits was found yet; the nearest one violates them by {found.violation:.2g} of their size.")
+                else f"No run within all limits was found yet; the nearest one violates them by {found.violation:.2g} of their "
+                     "size.")
         return ended, f"{plan.name}: {ended} {held}"
     if not found.usable:
         worst = max(found.excesses, key=lambda e: e.share)
@@ -73,8 +75,8 @@ def _status(plan: Plan, found: Found, ended: Status | None, conflict: Any) -> tu
     if not found.status:
         return found.status, f"{best}. It is not proved to be the best: {found.status}"
     if found.gap > AGREE:
-        return Status.FEASIBLE, (f"{best}. The solver claims {found.claimed:.8g} {plan.unit}: the grid is too coarse to call it the "
-                                 "best. Raise elements or degree.")
+        return Status.FEASIBLE, (f"{best}. The solver claims {found.claimed:.8g} {plan.unit}: the grid is too coarse to call it "
+                                 "the best. Raise elements or degree.")
     return Status.SUCCESS, f"{best}. A local optimum; more starts may find a better one."
 
 

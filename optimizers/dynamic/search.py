@@ -1,4 +1,4 @@
-"""One search: solve on a grid, play the answer on the model, refine until claim and truth agree and limits hold between points."""
+"""One search: solve on a grid, play the answer on the model, refine until claim and truth agree and limits hold."""
 
 from __future__ import annotations
 
@@ -111,13 +111,18 @@ class Search:
         self.record: dict[int, list[int]] = {}
         self.note = ""
 
-    def prepared(self, plan: Plan, elements: int) -> tuple[Transcription, Any]:
-        """Transcription and solver for a plan with so many elements an interval."""
-        key = (id(plan), elements)
+    def grid(self, plan: Plan) -> Grid:
+        """The grid to begin with."""
+        return Grid(plan, self.options.degree, self.options.elements)
+
+    def prepared(self, grid: Grid) -> tuple[Transcription, Any]:
+        """Transcription and solver of a grid."""
+        key = (id(grid.plan), grid.elements, grid.extra)
         with self.lock:
             if key not in self.made:
-                tr = Transcription(plan, Grid(plan, self.options.degree, elements))
-                self.made[key] = (tr, self._solver(tr), plan)
+                like = next((made[0] for made in reversed(self.made.values()) if made[2] is grid.plan), None)
+                tr = Transcription(grid.plan, grid, like)
+                self.made[key] = (tr, self._solver(tr), grid.plan)
                 self.stop.solvers.append(self.made[key][1])
             return self.made[key][:2]
 
@@ -128,12 +133,13 @@ class Search:
         self.note = found.note or self.note
         return found
 
-    def once(self, plan: Plan, decisions: Decisions, elements: int, start: int, margins: Any = None, warm: Any = None,
+    def once(self, grid: Grid, decisions: Decisions, start: int, margins: Any = None, warm: Any = None,
              path: Path | None = None) -> Found | None:
         """One solve from decisions; None where the search was stopped before it began or its start cannot be simulated."""
         if self.stop():
             return None
-        tr, solver = self.prepared(plan, elements)
+        plan = grid.plan
+        tr, solver = self.prepared(grid)
         if path is None:
             begin = replay.play(plan, tr.grid, decisions, rtol=replay.START_RTOL, execution=self.options.execution)
             path = begin.path if replay.reached(begin.trajectory, float(sum(decisions.durations))) else None
@@ -173,9 +179,8 @@ class Search:
         gap = abs(claimed - cost) / max(abs(cost), 1e-12) if math.isfinite(cost) else math.inf
         duals = {k: getattr(result, f"{k}_dual") for k in ("x", "xp", "zp", "path")}
         penalty = cost - plan.sign * objective if ran else 0.0
-        found = Found(plan, tr.grid, decisions, result.status, plan.sign * (claimed - penalty), objective, cost, gap, violation, excesses,
-                      played, filling.prices(tr, duals), result, tr, int(result.iterations), solver.name)
-        return found
+        return Found(plan, tr.grid, decisions, result.status, plan.sign * (claimed - penalty), objective, cost, gap, violation,
+                     excesses, played, filling.prices(tr, duals), result, tr, int(result.iterations), solver.name)
 
     def keep(self, found: Found) -> None:
         """Remember the best so far."""
@@ -183,45 +188,58 @@ class Search:
             if found.better_than(self.best):
                 self.best = found
 
-    def polish(self, first: Found, start: int, *, keep: bool = True) -> Found:
+    def polish(self, first: Found, start: int) -> Found:
         """Refine until claim and truth agree and no limit is violated between the points."""
-        found, elements = first, first.grid.elements
+        found = first
         margins: dict[int, tuple[Any, Any]] = {}
         for _ in range(ROUNDS):
-            if (keep and not margins) or found.usable:
+            if found.usable:
                 self.keep(found)
             coarse = found.gap > self.options.gap or _ends_missed(found)
             if self.stop() or not math.isfinite(found.cost) or (not coarse and found.violation <= HOLDS):
                 break
             if not found.status and found.status not in (Status.ITERATION_LIMIT, Status.NOT_CONVERGED):
                 break
-            before = found
+            grid, path, warm = found.grid, None, None
             if coarse:
-                more = self._more(found, elements)
-                if more == elements:
+                finer, margins = self._finer(found), {}
+                if finer is None:
                     break
-                elements, margins = more, {}
-                self.say(f"{found.plan.name}: {elements} elements an interval (claim and simulation differ by {found.gap:.1e})")
-                path = None
-                warm = None
+                grid = finer
+                self.say(f"{found.plan.name}: {len(grid.edges)} stretches (claim and simulation differ by {found.gap:.1e})")
             else:
                 margins = self._tightened(found, margins)
                 path, warm = found.played.path, found.result
-            again = self.once(found.plan, found.decisions, elements, start, margins, warm, path)
-            if again is None:
-                break
-            if not again.status and before.status and not again.better_than(before):
+            again = self.once(grid, found.decisions, start, margins, warm, path)
+            if again is None or (not again.status and found.status and not again.better_than(found)):
                 break
             found = again
         return found
 
-    def _more(self, found: Found, elements: int) -> int:
-        """Elements that the order of the method asks for, twice as many at least."""
-        order = 2 * self.options.degree - 1
-        factor = (max(found.gap, found.violation if _ends_missed(found) else 0.0) / (0.3 * self.options.gap)) ** (1.0 / order)
-        wanted = elements * min(max(math.ceil(factor), 2), 4)
-        most = max(MOST_POINTS // (len(found.grid.edges) * self.options.degree), 1)
-        return min(wanted, max(most, elements))
+    def _finer(self, found: Found) -> Grid | None:
+        """The grid split where a simulation leaves the collocated states most; None where it would get too long."""
+        import numpy as np
+
+        grid, order = found.grid, 2 * self.options.degree - 1
+        miss = max(found.gap, max((e.share for e in found.excesses if e.limit.phase is not None), default=0.0))
+        local = replay.local_errors(found.plan, grid, found.decisions, self._states(found), self.options.execution)
+        if local is None or not local.max() > 0:
+            pieces = np.full(len(grid.edges), 2)
+        else:
+            target = max(local.max() * 0.3 * self.options.gap / miss, 1e-11)
+            pieces = np.clip(np.ceil((local / target) ** (1.0 / order)), 1, 4).astype(int)
+            if pieces.max() == 1:
+                pieces[local > 0.1 * local.max()] = 2
+        wanted = [1 if e.is_reset else int(n) for e, n in zip(grid.edges, pieces, strict=True)]
+        return grid.split(wanted) if sum(wanted) * grid.points <= MOST_POINTS else None
+
+    def _states(self, found: Found) -> Any:
+        """States at the nodes as they were collocated; integrals of the goal, which are not, from the simulation."""
+        import numpy as np
+
+        x = np.concatenate([found.played.path.x[:1, 0], found.played.path.x[:, -1]])
+        x[:, list(found.tr.layout.kept)] = found.result.x[:, :found.tr.layout.n_c]
+        return x
 
     def _tightened(self, found: Found, margins: dict[int, tuple[Any, Any]]) -> dict[int, tuple[Any, Any]]:
         """Room kept at limits that hold at the points but not between them."""
@@ -234,7 +252,8 @@ class Search:
             low, high = replay.excess_by_edge(found.plan, found.grid, found.played, e.number)
             old = margins.get(e.number, (np.zeros_like(low), np.zeros_like(high)))
             room = 0.1 * HOLDS * e.limit.place.size
-            wider[e.number] = (old[0] + np.where(low > 0, 1.05 * low + room, 0.0), old[1] + np.where(high > 0, 1.05 * high + room, 0.0))
+            wider[e.number] = (old[0] + np.where(low > 0, 1.05 * low + room, 0.0),
+                               old[1] + np.where(high > 0, 1.05 * high + room, 0.0))
         return wider
 
 

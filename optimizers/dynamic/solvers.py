@@ -27,7 +27,8 @@ def choose(tr: Transcription, wanted: Any, execution: str | None) -> Any:
         raise errors.SpecError(f"solver is {wanted!r}. Expected optimizers.Ipopt() or None for the engine.")
     n = tr.plan.model.size("state") + tr.plan.model.size("algebraic")
     if n > MOST_STATES:
-        return IpoptSolver(tr, Ipopt(), f"IPOPT solved it: {n} states and algebraics are more than the {MOST_STATES} of the engine.")
+        return IpoptSolver(tr, Ipopt(), f"IPOPT solved it: {n} states and algebraics are more than the {MOST_STATES} the engine "
+                                        "is made for.")
     try:
         return EngineSolver(tr, execution)
     except errors.LoweringError as e:
@@ -74,9 +75,10 @@ class IpoptSolver:
 
     def data(self) -> Any:
         """Arrays to be filled."""
-        from twin.engine.optimal import OcpData
+        from twin.engine import optimal
 
-        return OcpData.empty(self.solver.spec)
+        kind: Any = optimal.OcpData
+        return kind.empty(self.solver.spec)
 
     def stop(self) -> None:
         """IPOPT asks for itself at every iteration."""

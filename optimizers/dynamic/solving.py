@@ -25,7 +25,8 @@ POLISHED = 3
 
 
 def solve(problem: Trajectory, *, solver: Any = None, start: Any = None, max_seconds: float | None = None, seed: int = 0,
-          starts: int = 1, degree: int = 3, elements: int = 1, gap: float = 1e-7, tolerance: float = 1e-8, max_iterations: int = 1000,
+          starts: int = 1, degree: int = 3, elements: int = 1, gap: float = 1e-7, tolerance: float = 1e-8,
+          max_iterations: int = 1000,
           execution: str | None = None, threads: int | None = None, iterations: Sequence[Sequence[int]] | None = None,
           progress: Callable[[str], None] | None = None) -> Solution:
     """Solve a `Trajectory`; the options are described there."""
@@ -95,7 +96,7 @@ class _Task:
     def _search(self) -> None:
         first = starts_nominal(self.problem, self.plan, self.start)
         if self.number == 1:
-            self.tried[0] = self.search.once(self.plan, first, self.options.elements, 0)
+            self.tried[0] = self.search.once(self.search.grid(self.plan), first, 0)
         else:
             self._many(first)
         ranked = [f for f in self.tried if f is not None]
@@ -128,7 +129,7 @@ class _Task:
             found = self._from(begin, coarse if k else self.plan, first, k)
             if found is not None and found.plan is not self.plan and found.decisions is not None:
                 fine = on_plan(self.plan, found.plan, found.decisions)
-                found = self.search.once(self.plan, fine, self.options.elements, k) or None
+                found = self.search.once(self.search.grid(self.plan), fine, k)
             self.tried[k] = found
             if found is not None:
                 self.search.keep(found)
@@ -155,7 +156,7 @@ class _Task:
                 return None
             here = begin if share == 1.0 else between(first, begin, share)
             here = on_plan(plan, self.plan, here)
-            found = self.search.once(plan, here, self.options.elements, k)
+            found = self.search.once(self.search.grid(plan), here, k)
             if found is not None and found.status is not Status.NOT_FINITE:
                 return found
             if k == 0:
@@ -164,7 +165,8 @@ class _Task:
 
     def solution(self, seconds: float) -> Solution:
         """What is said about it."""
-        stopped = self.stop() and not (self.done.is_set() and self.found is not None and self.found.usable and bool(self.found.status))
+        finished = self.done.is_set() and self.found is not None and self.found.usable and bool(self.found.status)
+        stopped = self.stop() and not finished
         best = self.found if self.found is not None and not stopped else self.search.best or self.found
         record = [self.search.record.get(k, []) for k in range(max(self.search.record, default=-1) + 1)]
         stats: Mapping[str, Any] = {
@@ -180,7 +182,8 @@ def starts_nominal(problem: Trajectory, plan: Plan, start: Any) -> Decisions:
     if isinstance(start, Solution):
         kept = start.details.get("decisions")
         if not isinstance(kept, Decisions):
-            raise errors.SpecError("start is a solution of another kind of problem. Expected one of a Trajectory, or {name: value}.")
+            raise errors.SpecError("start is a solution of another kind of problem. Expected one of a Trajectory, or "
+                                   "{name: value}.")
         return on_plan(plan, start.details["plan"], kept)
     if isinstance(start, Decisions):
         return start

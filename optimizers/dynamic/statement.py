@@ -97,7 +97,8 @@ class _Reader:
 
     def _lengths(self) -> list[tuple[float, float, float]]:
         """(start, shortest, longest) of each phase, in the time unit of the model."""
-        unit, free, found = self.bare.model.time_unit, self._free(self.recipe_phases), []
+        unit, free = self.bare.model.time_unit, self._free(self.recipe_phases)
+        found: list[tuple[float, float, float]] = []
         total = pair("duration", self.problem.duration, unit) if self.problem.duration is not None else None
         if total is not None and not 0 < total[0] <= total[1] < math.inf:
             raise errors.SpecError(f"duration is {total[0]:g} to {total[1]:g} {unit}. Expected positive times, the "
@@ -213,13 +214,14 @@ class _Reader:
                 slack = 1e-9 * limit.place.size
                 if not low - slack <= value <= high + slack:
                     raise errors.SpecError(f"{self.bare.name}.{limit.place.name} starts at {value:g} {limit.place.unit}, outside "
-                                           f"its limits of {low:g} to {high:g} {limit.place.unit}. Change the start or the limit, "
-                                           "or make it a twin.soft limit.")
+                                           f"its limits of {low:g} to {high:g} {limit.place.unit}. Change the start or the "
+                                           "limit, or make it a twin.soft limit.")
 
     def _decisions(self) -> tuple[tuple[Decision, ...], list[float], tuple[Decision, ...], list[float]]:
         """Free parameters, the parameter vector, free initial values, the initial states."""
         names, facts = self.check.parameter_names(), parameter_facts(self.problem.model)
-        fixed, pairs = {}, {}
+        fixed: dict[str, Any] = {}
+        pairs: dict[str, Any] = {}
         for name, value in self.problem.parameters.items():
             (pairs if isinstance(value, tuple) else fixed)[name] = value
         p = self.check.parameters(fixed)
@@ -262,7 +264,8 @@ class _Reader:
         problem, lengths = self.problem, self._lengths()
         count("intervals", problem.intervals)
         parameters, p, initial, x0 = self._decisions()
-        phases, state = [], {}
+        phases: list[PhasePlan] = []
+        state: dict[str, Any] = {}
         for k, (phase, length) in enumerate(zip(self.recipe_phases, lengths, strict=True)):
             state |= phase.inputs
             moved = self._moved(k, length, phase, state)
@@ -286,8 +289,9 @@ class _Reader:
             raise errors.SpecError("Nothing is free. Name an input in moves=, or give a pair in duration=, parameters= or "
                                    "initial=.")
         limits = self._limits(x0, [d.place.name for d in initial], phases)
-        return Plan(self.model, self.bare.name, self.bare.model.time_unit, 1.0 if problem.maximize is None else -1.0, terms,
-                    time_weight, tuple(phases), limits, parameters, initial, tuple(x0), tuple(p), problem.unit or unit, goal, self.recipe_phases)
+        sign = 1.0 if problem.maximize is None else -1.0
+        return Plan(self.model, self.bare.name, self.bare.model.time_unit, sign, terms, time_weight, tuple(phases), limits,
+                    parameters, initial, tuple(x0), tuple(p), problem.unit or unit, goal, self.recipe_phases)
 
 
 def _goals(problem: Any) -> list[Any]:

@@ -76,8 +76,8 @@ def layout_of(plan: Plan, grid: Grid) -> Layout:
         t.place.role == "output" and reads(plan, t.place))))
     for t in plan.terms:
         if t.times is not None and t.place.role == "output" and plan.moved and reads(plan, t.place) & {"input", "algebraic"}:
-            raise errors.SpecError(f"The goal sums {t.place.name}, which depends on inputs or algebraic variables. Expected an output "
-                                   "of states and disturbances.")
+            raise errors.SpecError(f"The goal sums {t.place.name}, which depends on inputs or algebraic variables. Expected an "
+                                   "output of states and disturbances.")
     path = [k.place for k in plan.limits if k.place.role == "output" and k.price is None]
     return Layout(plan, tuple(i for i in range(n_x) if i not in goal), tuple(goal.items()),
                   tuple(k for k, p in enumerate(plan.phases) if p.free), controls, carried, previous, soft,
@@ -122,9 +122,14 @@ def reads(plan: Plan, place: Place) -> set[str]:
 class Transcription:
     """One plan on one grid: the specification of the engine, data for it, and what its answers mean."""
 
-    def __init__(self, plan: Plan, grid: Grid) -> None:
+    def __init__(self, plan: Plan, grid: Grid, like: Transcription | None = None) -> None:
         self.plan, self.grid = plan, grid
         self.layout = layout_of(plan, grid)
+        # the functions do not depend on the grid: the engine compiles them once for all grids
+        same = like is not None and like.layout == self.layout
+        self.functions: tuple[Any, ...] = (self.point, self.stage, self.terminal)
+        if like is not None and same:
+            self.functions = like.functions
         self.plant = as_jax(plan.model)
         model = plan.model
         self.sizes = {r: model.size(r) for r in ("state", "algebraic", "input", "disturbance", "output")}
@@ -153,7 +158,7 @@ class Transcription:
         m = len(grid.edges)
         sizes = self._scales()
         return OcpSpec(
-            self.plan.name, self.point, self.stage, self.terminal, parents=tuple(range(-1, m)), n_c=lay.n_c, n_u=lay.n_u,
+            self.plan.name, *self.functions, parents=tuple(range(-1, m)), n_c=lay.n_c, n_u=lay.n_u,
             carried=self._carried(), n_z=self.sizes["algebraic"], n_path=len(self._path_rows()), n_rows=len(self._rows()),
             n_rows_terminal=0, n_p_edge=max(s.stop for s in self.columns.values()), n_p_node=self._n_p_node(),
             degree=grid.degree, elements=grid.elements, **sizes)

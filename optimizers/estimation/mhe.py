@@ -140,8 +140,9 @@ class Mhe(AbstractEstimator):
 
         scale = [abs(v) or 1.0 for v in numbers.kernels.check.nominal("state")]
         return OcpSpec(f"{held.title} window", point, stage, terminal, initial, parents=chain(self.edges), n_c=n_x,
-                       n_u=len(noisy), n_z=n_z, n_p_edge=n_p + len(noisy), n_p_node=2 * n_y + n_p + n_x + n_x * n_x,
-                       degree=self.degree, x_scale=scale, z_scale=[abs(v) or 1.0 for v in numbers.kernels.check.nominal("algebraic")])
+                       n_u=len(noisy), n_z=n_z, n_p_edge=n_p + len(noisy),
+                       n_p_node=2 * n_y + n_p + n_x + n_x * n_x, degree=self.degree,
+                       x_scale=scale, z_scale=[abs(v) or 1.0 for v in numbers.kernels.check.nominal("algebraic")])
 
     def _solver(self) -> Any:
         from twin.engine.optimal import OcpSolver

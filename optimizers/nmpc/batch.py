@@ -121,9 +121,9 @@ def moments(controller: Any, rows: Mapping[str, Any], first: int, stop: int) -> 
 
 def run(controller: Any, rows: Mapping[str, Any], first: int, stop: int, threads: int | None) -> Answers:
     """Some problems on threads over the engine."""
-    solver, filler = controller.solver()
+    solver, filler = controller.stepper.solver()
     data = [filler.data(m) for m in moments(controller, rows, first, stop)]
-    options = {k: v for k, v in controller.cold.items() if k != "max_seconds"}
+    options = {k: v for k, v in controller.stepper.cold.items() if k != "max_seconds"}
     return Answers.of(solver.solve_many(data, threads, start="rollout", **options), len(controller.statement.controls))
 
 
@@ -154,8 +154,8 @@ def _through_jax(controller: Any, rows: Mapping[str, Any], count: int, threads: 
     """All problems in one array; what does not converge there goes to the engine."""
     import numpy as np
 
-    ocp = controller.jax_ocp()
-    _, filler = controller.solver()
+    ocp = controller.stepper.jax_ocp()
+    _, filler = controller.stepper.solver()
     found = ocp.solve_many(filler.arrays(ocp, moments(controller, rows, 0, count)))
     n = len(controller.statement.controls)
     answers = Answers(np.array(found.u[:, 0, :n]), np.array(found.objective), np.array(found.iterations), list(found.statuses))

@@ -8,22 +8,17 @@ import time as clock
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optimizers.dynamic.plan import Limit
-from optimizers.dynamic.reading import limit_of, places
 from optimizers.nmpc.batch import NmpcBatch, solve_many
-from optimizers.nmpc.formulation import Filler, Moment, Problem
+from optimizers.nmpc.formulation import Filler, Moment
+from optimizers.nmpc.moments import Reader
 from optimizers.nmpc.prediction import Prediction
-from optimizers.nmpc.statement import MEASURED, statement_of, target_of
+from optimizers.nmpc.statement import statement_of
+from optimizers.nmpc.stepping import Stepper
 from optimizers.nmpc.tree import tree
 from twin import errors
 from twin.controller import AbstractController, ControllerInfo
-from twin.recipe import Profile
 from twin.status import Status
 
-ELASTIC = 1e3  # price of a nominal size of excess, in units of the objective's own size, where limits cannot all hold
-WARM = 20  # iterations that a warm start may take before a cold one is tried
-WIDEST = 1e5  # widest barrier of a warm start, in units of the tolerance
-CLOSE = 1e-6  # of a nominal size: a limit exceeded by less is moved to the state, so that rounding makes nothing infeasible
 SHARE = 0.5  # of the interval that a step may take
 
 
@@ -53,16 +48,6 @@ class NmpcState:
     age: int = 0
     warm: Any = None
     barrier: float = 0.1
-
-
-@dataclasses.dataclass(frozen=True)
-class Known:
-    """Places and units by name, looked up once."""
-
-    states: Mapping[str, Any]
-    n_x: int
-    parameters: Mapping[str, int]
-    units: Mapping[str, str]
 
 
 class Nmpc(AbstractController):
@@ -147,26 +132,17 @@ class Nmpc(AbstractController):
             model, moves=moves, interval=interval, horizon=horizon, track=track or {}, maximize=maximize, minimize=minimize,
             change=change or {}, limits=limits or {}, final=final or {}, inputs=inputs or {}, parameters=parameters,
             blocks=blocks, degree=degree, elements=elements, last_inner=last_inner)
-        self.interval = st.interval
-        self.scenarios = scenarios
-        weights, self.parameters = [1.0], np.array([st.p])
+        self.interval, self.scenarios, self.real_time = st.interval, scenarios, real_time
+        weights, samples = [1.0], np.array([st.p])
         if scenarios is not None:
-            weights, self.parameters = list(scenarios.weights), self._samples(scenarios)
+            weights, samples = list(scenarios.weights), self._samples(scenarios)
             if branching < 1:
                 raise errors.SpecError(f"branching is {branching}. Expected at least 1 where scenarios are given.")
+        self.reader = Reader(st, samples, () if scenarios is None else tuple(scenarios.parameters))
         self.tree = tree(st.steps, weights, branching if scenarios is not None else 0)
-        self.problem = Problem.of(st, self.tree)
-        self.real_time = real_time
-        self.execution = execution
-        self.options: dict[str, Any] = {"tol": tolerance, "max_iterations": 1 if real_time else max_iterations,
-                                        "max_seconds": SHARE * self._seconds() if max_seconds is None else max_seconds}
-        self.cold = self.options | {"max_iterations": max_iterations}
-        self._made: dict[str, Any] = {}
-        self._pace = math.inf  # seconds of an iteration, the longest seen
-        check = st.check
-        self._known = Known({n: r.where for n, r in check.rows("state").items()}, model.size("state"),
-                            {n: k for k, n in enumerate(check.parameter_names())},
-                            {n: r.signal.unit for n, r in check.rows("input", "disturbance").items()})
+        options = {"tol": tolerance, "max_iterations": max_iterations,
+                   "max_seconds": SHARE * self._seconds() if max_seconds is None else max_seconds}
+        self.stepper = Stepper(st, self.tree, options, real_time, execution)
 
     def _seconds(self) -> float:
         from twin import units
@@ -186,38 +162,10 @@ class Nmpc(AbstractController):
             flat[:, names.index(name)] = values
         return flat
 
-    def solver(self, kind: str = "strict") -> tuple[Any, Filler]:
-        """Solver and filler of the problem as stated, or of the one whose limits may be exceeded at a price ("elastic")."""
-        from twin.engine.optimal import OcpSolver
-
-        if kind not in self._made:
-            problem = self.problem if kind == "strict" else Problem.of(self.statement, self.tree, ELASTIC)
-            made = OcpSolver(problem.spec(), execution=self.execution)
-            self._made[kind] = made, Filler(problem, made)
-        found: tuple[Any, Filler] = self._made[kind]
-        return found
-
     @property
     def moved(self) -> tuple[str, ...]:
         """Names of the moved inputs."""
         return tuple(c.place.name for c in self.statement.controls)
-
-    @property
-    def can_yield(self) -> bool:
-        """True where there are hard limits on what is measured: then a second problem exists in which they may be exceeded."""
-        return any(k.price is None and k.phase is None for k in self.statement.limits) or \
-            any(k.phase is not None for k in self.statement.limits)
-
-    def jax_ocp(self) -> Any:
-        """The problem for batches through JAX; compiled once for each size of a batch."""
-        from optimizers.backends.jax_ocp import JaxOcp
-
-        if "jax" not in self._made:
-            self._made["jax"] = JaxOcp(self.problem.spec(), max_iterations=self.cold["max_iterations"], tol=self.cold["tol"])
-        return self._made["jax"]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_made": {}}  # what is compiled stays in its process
 
     def many(self, estimates: Mapping[str, Any], *, before: Mapping[str, Any] | None = None, threads: int | None = None,
              executor: Any = None, device: str = "cpu") -> NmpcBatch:
@@ -246,15 +194,13 @@ class Nmpc(AbstractController):
 
     def moment(self, state: NmpcState, estimate: Mapping[str, Any]) -> Moment:
         """What a step from here is about; raises SpecError where the estimate cannot be used."""
-        return self._moment(state, estimate, {}, {}, {})
+        return self.reader.moment(state.time, state.inputs, estimate, {}, {}, {})
 
     def warm_up(self) -> None:
-        """Compile both problems and solve once from the initial state of the model."""
-        x = self.model_start()
-        state = self.init()
+        """Compile what a step needs and solve once from the initial state of the model."""
+        x, state = self.model_start(), self.init()
         self.step(state, x)
-        if self.can_yield:
-            self._timed(*self.solver("elastic"), self.moment(state, x), {"start": "rollout"}, self.cold)
+        self.stepper.warm_up(self.moment(state, x))
 
     def model_start(self) -> dict[str, Any]:
         """Initial states of the model by name."""
@@ -318,8 +264,8 @@ class Nmpc(AbstractController):
         said: list[str] = []
         try:
             state = self._read_back(state, applied, said)
-            moment = self._moment(state, estimate, targets or {}, limits or {}, inputs or {})
-            result, filler, status, why, barrier = self._solve(state, moment, begin)
+            moment = self.reader.moment(state.time, state.inputs, estimate, targets or {}, limits or {}, inputs or {})
+            result, filler, status, why, barrier = self.stepper.solve(state, moment, begin)
             said += why
         except errors.TwinError as problem:
             result, filler, status, barrier = None, None, Status.NOT_CONVERGED, state.barrier
@@ -346,151 +292,6 @@ class Nmpc(AbstractController):
                 values[known.index(name)] = float(value)
         return state if np.isnan(values).any() else dataclasses.replace(state, inputs=values)
 
-    def _moment(self, state: NmpcState, estimate: Mapping[str, Any], targets: Mapping[str, Any], limits: Mapping[str, Any],
-                inputs: Mapping[str, Any]) -> Moment:
-        """What this step is about, in numbers; raises SpecError where it cannot be told."""
-        import numpy as np
-
-        st, known = self.statement, self._known
-        missing = [n for n in known.states if n not in estimate]
-        if missing:
-            raise errors.SpecError(f"The estimate holds no value of {', '.join(missing)}.")
-        x = np.empty(known.n_x)
-        given, parameters, own = st.given, self.parameters, {}
-        for name, value in estimate.items():
-            if name in known.states:
-                x[known.states[name]] = value
-            elif name in given:
-                own[name] = float(value)
-            elif name in known.parameters and (self.scenarios is None or name not in self.scenarios.parameters):
-                parameters = parameters.copy() if parameters is self.parameters else parameters
-                parameters[:, known.parameters[name]] = float(value)
-        if not np.isfinite(x).all() or not all(map(math.isfinite, own.values())) or (
-                parameters is not self.parameters and not np.isfinite(parameters).all()):
-            bad = [n for n, at in known.states.items() if not np.isfinite(x[at]).all()]
-            bad += [n for n, v in own.items() if not math.isfinite(v)]
-            raise errors.SpecError(f"The estimate of {', '.join(bad) or 'a parameter'} is not a number.")
-        for name, value in inputs.items():
-            if name not in given:
-                raise errors.unknown("given input", name, st.check.name, given)
-            own[name] = self._series(f"the input {name}", value, known.units[name])
-        aims = [t.target for t in st.tracked]
-        where = {t.place.name: j for j, t in enumerate(st.tracked)}
-        for name, value in targets.items():
-            if name not in where:
-                raise errors.unknown("tracked signal", name, st.check.name, where)
-            aims[where[name]] = self._series(f"the target of {name}", value, st.tracked[where[name]].place.unit)
-        merged = {**given, **own} if own else given
-        moved = self._moved_limits(limits) if limits else {}
-        said = self._touched(x, state.time, moved)
-        sides = [v for k in (*st.limits, *moved.values()) for v in (k.lower, k.upper)]
-        moving = any(not isinstance(v, float) for v in (*aims, *merged.values(), *sides))
-        return Moment(state.time, x, state.inputs, aims, merged, parameters, moved, moving, 1.0, said)
-
-    def _touched(self, x: Any, time: float, moved: dict[int, Limit]) -> tuple[str, ...]:
-        """Hard limits that the state exceeds by rounding are moved to it; what was moved, in sentences."""
-        said = []
-        for i, k in enumerate(self.statement.limits):
-            if k.price is not None or k.place.role != "state" or k.phase is not None:
-                continue
-            k, value, room = moved.get(i, k), x[k.place.index], CLOSE * k.place.size
-            low, high = k.sides(time)
-            for side, over in (("lower", low - value), ("upper", value - high)):
-                if 0 < over <= room and isinstance(getattr(k, side), float):
-                    moved[i] = k = dataclasses.replace(k, **{side: value + (over if side == "upper" else -over)})
-                    said.append(f"{k.place.name} is beyond its {side} limit by {over:.2g} {k.place.unit}; the limit was moved there.")
-        return tuple(said)
-
-    def _series(self, label: str, value: Any, unit: str) -> Any:
-        """A number, a profile, or one number a step."""
-        import numpy as np
-
-        if isinstance(value, Profile | str | int | float):
-            return target_of(label, value, unit)
-        array = np.asarray(value, dtype=float)
-        if array.ndim != 1 or not len(array) or not np.isfinite(array).all():
-            raise errors.SpecError(f"{label} is {value!r}. Expected a number, a Profile, or finite numbers, one a step.")
-        return array
-
-    def _moved_limits(self, limits: Mapping[str, Any]) -> dict[int, Limit]:
-        """Limits of this step by the position of those they replace."""
-        st = self.statement
-        found: dict[int, Limit] = {}
-        for name, given in limits.items():
-            for place in places(st.check, name, *MEASURED):
-                own = [i for i, k in enumerate(st.limits) if k.place == place and k.phase is None]
-                if not own:
-                    raise errors.SpecError(f"The controller has no limit on {name} to be moved. State one when it is made.")
-                new = limit_of(st.check, place, given, None, place.name)
-                for i in own:
-                    if (st.limits[i].price is None) == (new.price is None) or len(own) == 1:
-                        found[i] = dataclasses.replace(st.limits[i], lower=new.lower, upper=new.upper)
-        return found
-
-    def _warm(self, solver: Any, filler: Filler, moment: Moment, state: NmpcState) -> tuple[Any, float]:
-        """Result of a warm start, None where it is not worth going on; and the barrier parameter of the next one.
-
-        A tiny barrier saves nearly all iterations; where that fails, the next step begins with a wider one, which narrows again.
-        """
-        start = {"start": "warm", "warm": state.warm, "shift": 1}
-        if self.real_time:
-            return self._timed(solver, filler, moment, start, {**self.options, "keep": "last"}), state.barrier
-        options = {**self.options, "max_iterations": min(WARM, self.options["max_iterations"]), "mu": state.barrier * self.options["tol"]}
-        result = self._timed(solver, filler, moment, start, options)
-        if not result.status:
-            return None, min(state.barrier * 1e3, WIDEST)
-        return result, max(state.barrier / 10, 0.1)
-
-    def _solve(self, state: NmpcState, moment: Moment, begin: float) -> tuple[Any, Any, Status, list[str], float]:
-        """Result (None where nothing usable was found), its filler, status, sentences and the next barrier parameter."""
-        solver, filler = self.solver()
-        result, barrier = None, state.barrier
-        if state.warm is not None:
-            result, barrier = self._warm(solver, filler, moment, state)
-        if result is None:
-            result = self._timed(solver, filler, moment, {"start": "rollout"}, self.cold)
-        if result.status or (self.real_time and result.status is Status.ITERATION_LIMIT and math.isfinite(result.error)):
-            return result, filler, result.status, [], barrier
-        why = [f"The optimization ended without success. {result.status}"]
-        if result.feasible:
-            return result, filler, Status.FEASIBLE, [*why, "Its best feasible plan is used."], barrier
-        left = self.options["max_seconds"] - (clock.perf_counter() - begin)
-        if result.status in (Status.INFEASIBLE, Status.NOT_CONVERGED, Status.ITERATION_LIMIT) and self.can_yield and left > 0:
-            why += self._conflict(result, filler)
-            solver, filler = self.solver("elastic")
-            size = abs(result.objective) if math.isfinite(result.objective) else 1.0
-            moment = dataclasses.replace(moment, price=max(1.0, size))
-            yielding = self._timed(solver, filler, moment, {"start": "rollout"}, self.cold | {"max_seconds": left})
-            if yielding.status or yielding.feasible:
-                return yielding, filler, result.status, [*why, "The plan that exceeds the limits least is used."], barrier
-        return None, None, result.status, why, barrier
-
-    def _timed(self, solver: Any, filler: Filler, moment: Moment, start: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
-        """One solve; without a watch on the clock where the cap on iterations ends it in time anyway."""
-        begin = clock.perf_counter()
-        data = filler.data(moment)
-        capped = self._pace * options["max_iterations"] < options["max_seconds"]
-        limits = {k: v for k, v in options.items() if k != "max_seconds" or not capped}
-        result = solver.solve(data, direct=capped, **start, **limits)
-        filler.release(moment, data)
-        pace = 4 * (clock.perf_counter() - begin) / max(result.iterations, 1)
-        self._pace = pace if math.isinf(self._pace) else max(self._pace, pace)
-        return result
-
-    def _conflict(self, result: Any, filler: Filler) -> list[str]:
-        """Which limits cannot hold together, by their multipliers."""
-        import numpy as np
-
-        if result.status is not Status.INFEASIBLE:
-            return []
-        problem, leaves = filler.problem, filler.leaves
-        duals = [(i, result.x_dual[1:, problem.limits[i].place.index]) for i in problem.on_states]
-        duals += [(i, result.path_dual[:, :, j]) for j, i in enumerate(problem.on_paths)]
-        duals += [(i, result.row_dual[leaves, j]) for j, i in enumerate(problem.final_rows)]
-        duals += [(i, result.x_dual[leaves, problem.limits[i].place.index]) for i in problem.final_states]
-        texts = dict.fromkeys(_limit_text(problem.limits[i]) for i, dual in duals if np.abs(dual).max() > 1e-6)
-        return [f"In conflict: {'; '.join(texts)}."] if texts else []
-
     def _good(self, state: NmpcState, result: Any, filler: Filler, status: Status, said: list[str],
               begin: float) -> tuple[NmpcState, ControllerInfo]:
         """State and info after a plan was found."""
@@ -499,7 +300,7 @@ class Nmpc(AbstractController):
         controls = self.statement.controls
         path = self.tree.path(self.tree.leaves[0])
         plan = np.clip(result.u[list(path[:-1]), :len(controls)], [c.lower for c in controls], [c.upper for c in controls])
-        strict = filler is self._made["strict"][1]
+        strict = filler is self.stepper.solver()[1]
         new = NmpcState(state.time + self.interval, plan[0].copy(), plan, 1, result if strict else None, state.barrier)
         if status is Status.ITERATION_LIMIT and self.real_time:
             said.append(f"One iteration was made; the residual is {result.error:.2g}.")
@@ -528,13 +329,3 @@ class Nmpc(AbstractController):
 
     def _named(self, u: Any) -> dict[str, float]:
         return {c.place.name: float(v) for c, v in zip(self.statement.controls, u, strict=True)}
-
-
-def _limit_text(limit: Limit) -> str:
-    ends = []
-    for word, side in (("at least", limit.lower), ("at most", limit.upper)):
-        if isinstance(side, Profile):
-            ends.append(f"{word} a profile")
-        elif math.isfinite(side):
-            ends.append(f"{word} {side:g} {limit.place.unit}")
-    return f"{limit.said or limit.place.name} {' and '.join(ends)}"

@@ -133,8 +133,8 @@ def _controls(check: Checker, moves: Any, change: Mapping[str, float]) -> tuple[
     controls = []
     for name, move in found.items():
         if move.hold != "previous" or move.grid is not None or move.intervals is not None or move.phases is not None:
-            raise errors.SpecError(f"The move of {name} has a hold, grid, intervals or phases. A controller holds its inputs over "
-                                   "one interval; use blocks= for coarser moves.")
+            raise errors.SpecError(f"The move of {name} has a hold, grid, intervals or phases. A controller holds its inputs "
+                                   "over one interval; use blocks= for coarser moves.")
         weight = float(change.get(name, 0.0))
         if not (math.isfinite(weight) and weight >= 0):
             raise errors.SpecError(f"change of {name} is {weight:g}. Expected a cost of 0 or more for a squared change.")

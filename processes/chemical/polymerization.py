@@ -66,6 +66,8 @@ class Polymerization(twin.DynamicModel):
     cp_feed = twin.parameter(3.0, "kJ/(kg K)", bounds=(0, None), source=DO_MPC, doc="heat capacity of the feed")
     cp_reactor = twin.parameter(5.0, "kJ/(kg K)", bounds=(0, None), source=DO_MPC, doc="heat capacity of the reactor contents")
 
+    fed = twin.Shares("water_share", "monomer_share")
+
     @twin.term("1/h")
     def rate_constant(self, monomer: Any, polymer: Any, t_reactor: Any) -> Any:
         """Rate constant at a conversion and a temperature (of the reactor, or of the external heat exchanger)."""

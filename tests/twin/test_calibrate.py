@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -140,3 +141,194 @@ def test_both_methods_agree_on_noisy_data() -> None:
         assert other[name] == pytest.approx(value, rel=1e-4)
     assert np.allclose(one.covariance, other.covariance, rtol=1e-2)
     assert list(one.noise.values()) == pytest.approx(list(other.noise.values()), rel=1e-3)
+
+
+def changed(data: twin.Data, run: str, name: str, change: Any) -> twin.Data:
+    """The data with one series of one run changed."""
+    return twin.Data(dataclasses.replace(r, series=[
+        dataclasses.replace(s, values=change(s.values.copy())) if (r.name, s.name) == (run, name) else s for s in r.series])
+        for r in data)
+
+
+UNKNOWNS = ("loss", "gain", "offset")
+STATED = {"water": 0.2, "reading": 0.2}
+
+
+def told(fit: twin.Calibration) -> str:
+    return "\n".join(fit.findings)
+
+
+@pytest.fixture(scope="module")
+def noisy() -> twin.Data:
+    return planted(noise=0.2, seed=1)
+
+
+def test_good_data_give_no_cause_to_worry(noisy: twin.Data) -> None:
+    fit = twin.calibrate(Heater(), noisy, UNKNOWNS, noise=STATED)
+    assert (fit.findings, fit.outliers, fit.at_bound) == ((), (), ())
+    assert 0.3 < fit.reduced < 2.0
+    for name, value in (("loss", 0.2), ("gain", 1.4), ("offset", 0.5)):
+        low, high = fit.intervals[name]
+        assert low < value < high
+
+
+@pytest.mark.parametrize("noise", [STATED, None], ids=["stated", "estimated"])
+@pytest.mark.parametrize(("factor", "words"), [(1000.0, "a factor 1000, as between g and mg"),
+                                               (0.1, "a factor 10, as by a shifted decimal point")])
+def test_a_sample_in_the_wrong_unit_is_found_and_named(noisy: twin.Data, factor: float, words: str, noise: Any) -> None:
+    """With the suspected factor, what the fit would be without it, and a fit that leaves it out on request."""
+    spoiled = changed(noisy, "a", "water", lambda v: np.where(np.arange(len(v)) == 2, factor * v, v))
+    fit = twin.calibrate(Heater(), spoiled, UNKNOWNS, noise=noise)
+    assert fit.outliers == (("a", "water", 4.0),)
+    assert "The sample of water at 4 min in run 'a'" in told(fit)
+    assert words in told(fit)
+    assert "Without it the fit gives" in told(fit)
+    clean = twin.calibrate(Heater(), spoiled, UNKNOWNS, noise=noise, exclude=fit.outliers)
+    assert clean.outliers == ()
+    assert [clean[n] for n in UNKNOWNS] == pytest.approx([0.2, 1.4, 0.5], rel=0.2)
+
+
+def test_robust_loss_withstands_a_wild_sample(noisy: twin.Data) -> None:
+    spoiled = changed(noisy, "a", "water", lambda v: np.where(np.arange(len(v)) == 2, 1000 * v, v))
+    for loss in ("huber", "soft_l1"):
+        fit = twin.calibrate(Heater(), spoiled, UNKNOWNS, noise=STATED, loss=loss)
+        assert fit.status
+        assert [fit[n] for n in UNKNOWNS] == pytest.approx([0.2, 1.4, 0.5], rel=0.25)
+
+
+@pytest.mark.parametrize("noise", [STATED, None], ids=["stated", "estimated"])
+def test_swapped_labels_are_suspected(noisy: twin.Data, noise: Any) -> None:
+    """The laboratory wrote the samples of one batch under the name of another."""
+    a, b, c = noisy
+    swap = lambda r, other: dataclasses.replace(r, series=[r["power"], other["water"], other["reading"]])  # noqa: E731
+    fit = twin.calibrate(Heater(), twin.Data([swap(a, b), swap(b, a), c]), UNKNOWNS, noise=noise)
+    assert "The samples of run 'a' fit to the conditions of run 'b' and those of 'b' to 'a'" in told(fit)
+    assert "are the two labels swapped?" in told(fit)
+
+
+@pytest.mark.parametrize("noise", [STATED, None], ids=["stated", "estimated"])
+def test_a_run_that_contradicts_the_others_is_named(noisy: twin.Data, noise: Any) -> None:
+    """Run c comes from a plant with a stronger heater."""
+    other = planted(noise=0.2, seed=2, gain=2.5)["c"]
+    fit = twin.calibrate(Heater(), twin.Data([noisy[0], noisy[1], other]), UNKNOWNS, noise=noise)
+    assert "Run 'c' contradicts the others" in told(fit)
+    assert "Run 'a'" not in told(fit)
+    own = twin.calibrate(Heater(), twin.Data([noisy[0], noisy[1], other]),
+                         ["loss", twin.Unknown("gain", per_run=True), "offset"], noise=noise)
+    assert own["gain@c"] == pytest.approx(2.5, rel=0.1)
+    assert "contradicts" not in told(own)
+
+
+def test_too_few_data_are_told(noisy: twin.Data) -> None:
+    two = twin.Series("water", [4.0, 8.0], [25.0, 26.0], "K")
+    few = twin.Data([dataclasses.replace(noisy[0], series=[noisy[0]["power"], two])])
+    fit = twin.calibrate(Heater(), few, ["loss", "gain", "offset", "start"], noise={"water": 0.1})
+    assert "2 samples cannot fix 4 unknowns" in told(fit)
+    assert "The data fix offset not at all" in told(fit)
+    assert fit.intervals["offset"] == (-np.inf, np.inf)
+    with pytest.raises(twin.SpecError, match=r"The data do not fix .*offset.*: there is no distribution"):
+        fit.scenarios()
+
+
+def test_a_bound_is_told_and_a_start_at_it_does_no_harm() -> None:
+    data = planted(noise=0.1, seed=3)
+    tight = twin.Unknown("gain", start=0, bounds=(0, 1.0))
+    fit = twin.calibrate(Heater(), data, [twin.Unknown("loss", start=0.0), tight, "offset"], noise=STATED)
+    assert fit.status
+    assert fit.at_bound == ("gain",)
+    assert "gain is held by its upper bound 1 K/(kW min)" in told(fit)
+    assert np.isnan(fit.intervals["gain"]).all()
+    free = twin.calibrate(Heater(), data, {"loss": 0.0, "gain": 0.0, "offset": 0.0}, noise=STATED)
+    assert free["gain"] == pytest.approx(1.4, rel=0.05)
+
+
+class Pair(twin.DynamicModel):
+    """Decay in which only the product of two parameters counts; the product of decay sees them apart."""
+
+    time_unit = "h"
+    x = twin.state("g/l", lower=0, upper=10, nominal=1)
+    y = twin.state("g/l", lower=0, upper=10, nominal=1)
+    feed = twin.input("g/(l h)", lower=0, upper=5)
+    one = twin.parameter(0.5, "1/h", bounds=(0, None), scale="log")
+    two = twin.parameter(0.5, "-", bounds=(0, None), scale="log")
+
+    def rhs(self, s: Any) -> Any:
+        return {"x": s.feed - self.one * self.two * s.x, "y": self.one**2 * self.two * s.x - 0.3 * s.y}
+
+    def initial(self) -> Any:
+        return {"x": 2.0, "y": 0.0}
+
+
+PAIR_TIMES = np.linspace(0.5, 10, 12)
+
+
+@pytest.fixture(scope="module")
+def pair_data() -> dict[str, Any]:
+    run = twin.simulate(Pair(), {"feed": 0.1}, times=PAIR_TIMES)
+    random = np.random.default_rng(0)
+    return {n: (PAIR_TIMES, run[n] + 0.02 * random.standard_normal(12)) for n in ("x", "y")}
+
+
+def test_an_unidentifiable_pair_is_named_with_what_would_help(pair_data: dict[str, Any]) -> None:
+    """Only their product is fixed by x; y would tell them apart, as the sentence says and the second fit shows."""
+    options: dict[str, Any] = {"inputs": {"feed": 0.1}, "noise": {"x": 0.02}}
+    fit = twin.calibrate(Pair(), {"x": pair_data["x"]}, ["one", twin.Unknown("two", start=0)], **options)
+    text = told(fit)
+    assert "one and two cannot be told apart" in text or "two and one cannot be told apart" in text
+    assert "their product is what the data fix" in text
+    assert "Samples of y at the same times" in text
+    assert "feed moves" in text
+    assert "two started at 0 -, which has no logarithm" in text
+    assert fit["one"] * fit["two"] == pytest.approx(0.25, rel=0.05)
+    assert fit.intervals["one"] == (0.0, np.inf)
+    both = twin.calibrate(Pair(), pair_data, ["one", "two"], inputs={"feed": 0.1}, noise={"x": 0.02, "y": 0.02})
+    assert "told apart" not in told(both)
+    assert both["one"] == pytest.approx(0.5, rel=0.05)
+
+
+def test_a_prior_makes_up_for_what_the_data_do_not_tell(pair_data: dict[str, Any]) -> None:
+    fit = twin.calibrate(Pair(), {"x": pair_data["x"]}, ["one", twin.Unknown("two", prior=(0.5, "10 %"))],
+                         inputs={"feed": 0.1}, noise={"x": 0.02})
+    assert fit["two"] == pytest.approx(0.5, rel=1e-3)
+    assert fit.standard_errors["two"] == pytest.approx(0.05, rel=1e-2)
+    assert "correlated by -0.99" in told(fit)
+
+
+class Runaway(twin.DynamicModel):
+    """Growth that reaches infinity in finite time."""
+
+    x = twin.state("-", nominal=1)
+    k = twin.parameter(0.5, "1/s", bounds=(0, None))
+    c = twin.parameter(0.1, "1/s", bounds=(0, None))
+
+    def rhs(self, s: Any) -> Any:
+        return {"x": self.k * s.x * s.x - self.c * s.x}
+
+    def initial(self) -> Any:
+        return {"x": 1.0}
+
+
+def runaway(name: str, start: float, end: float) -> twin.Run:
+    times = np.linspace(end / 8, end, 8)
+    run = twin.simulate(Runaway(), twin.Recipe.constant(), initial={"x": start}, times=times)
+    values = run["x"] * (1 + 0.01 * np.random.default_rng(3).standard_normal(8))
+    return twin.Run(name, None, [twin.Series("x", times, values, "-")], "s")
+
+
+def test_a_fit_goes_on_where_simulations_diverge() -> None:
+    """From the first guess both runs explode. Open pieces get there; single shooting says what it cannot do."""
+    data = twin.Data([runaway("slow", 1.0, 1.8), runaway("fast", 3.0, 0.6)])
+    options: dict[str, Any] = {"initial": {"slow": {"x": 1.0}, "fast": {"x": 3.0}}, "noise": {"x": "1 %"}}
+    fit = twin.calibrate(Runaway(), data, {"k": 5.0, "c": 0.1}, **options)
+    assert fit.method == "multiple"
+    assert fit["k"] == pytest.approx(0.5, rel=0.02)
+    with pytest.raises(twin.ConvergenceError, match="cannot be simulated at the start of the fit, nor at 20 others"):
+        twin.calibrate(Runaway(), data, {"k": 5.0, "c": 0.1}, method="shooting", **options)
+
+
+def test_a_run_that_cannot_be_simulated_is_left_out_and_named() -> None:
+    data = twin.Data([runaway("slow", 1.0, 1.8), runaway("fast", 3.0, 0.6)])
+    wrong = {"slow": {"x": 1.0}, "fast": {"x": 30.0}}  # the start of one run was mistyped
+    fit = twin.calibrate(Runaway(), data, {"k": 0.4, "c": 0.1}, initial=wrong, noise={"x": "1 %"}, method="shooting")
+    assert "Run 'fast' could not be simulated and was left out: The step size became too small." in told(fit)
+    assert fit["k"] == pytest.approx(0.5, rel=0.1)

@@ -33,7 +33,8 @@ def examine(problem: Problem, outcome: Outcome, precision: Precision, confidence
     tests = [_tests(problem, outcome, precision, k) for k in range(len(problem.engine.rows.signals))]
     suspicion = suspects.suspects_of(problem, outcome, precision)
     sentences = [*_few(problem, outcome, precision), *_bounds(problem, outcome, precision), *_weak(problem, outcome, precision),
-                 *_starts(problem, outcome), *suspicion.sentences, *_misfit(problem, precision), *_patterns(tests)]
+                 *_starts(problem, outcome), *suspicion.sentences, *_misfit(problem, precision), *_growing(problem, outcome),
+                 *_patterns(tests)]
     return Found(tuple(tests), tuple(sentences), suspicion.outliers)
 
 
@@ -93,6 +94,24 @@ def _patterns(tests: Sequence[Mapping[str, Any]]) -> list[str]:
     return said
 
 
+def _growing(problem: Problem, outcome: Outcome) -> list[str]:
+    """Signals whose residuals grow with their value (rank correlation): their noise is a share of it."""
+    import numpy as np
+
+    rows, said = problem.engine.rows, []
+    for k, name in enumerate(rows.signals):
+        mine = np.flatnonzero(rows.signal == k)
+        if len(mine) < 20:
+            continue
+        size = np.abs(rows.value[mine])
+        one, other = (np.argsort(np.argsort(v, kind="stable")) for v in (size, np.abs(outcome.residuals[mine])))
+        together = float(np.corrcoef(one, other)[0, 1])
+        if together > max(0.3, 4 / math.sqrt(len(mine))):
+            said.append(f"The residuals of {name} grow with its value (rank correlation {together:.2f}): state its noise as "
+                        f"a share, as in noise={{'{name}': ({0.01 * float(np.median(size)):.1g}, '3 %')}}.")
+    return said
+
+
 def _misfit(problem: Problem, precision: Precision) -> list[str]:
     """Residuals that disagree with the noise stated."""
     from scipy import special
@@ -114,7 +133,8 @@ def _few(problem: Problem, outcome: Outcome, precision: Precision) -> list[str]:
     free, rows = len(precision.free), len(outcome.residuals)
     if rows >= free + 1:
         return []
-    return [f"{rows} samples and priors cannot fix {free} unknowns with anything left to judge the fit by. Measure more, hold "
+    what = "samples and priors" if len(problem.space.prior_rows()[0]) else "samples"
+    return [f"{rows} {what} cannot fix {free} unknowns with anything left to judge the fit by. Measure more, hold "
             "some "
             "unknowns at known values, or give priors."]
 
@@ -146,13 +166,17 @@ def _weak(problem: Problem, outcome: Outcome, precision: Precision) -> list[str]
             text = f"The data fix {names[0]} {share}."
         else:
             same = np.sign(direction[strong[0]]) == np.sign(direction[strong[1]])
-            how = "their product" if len(names) == 2 and not same else "their ratio" if len(names) == 2 else "a combination"
-            text = (f"{_listed(names)} cannot be told apart: moving them together ({'same' if same else 'opposite'} way) hardly "
-                    f"changes the fit, {how} is what the data fix (this direction {share}).")
+            positive = all(problem.space.coordinates[precision.free[k]].lower >= 0 for k in strong)
+            how = "a combination of them"
+            if len(names) == 2 and positive:
+                how = "their ratio" if same else "their product"
+            move = "moving them together" if len(names) > 2 else "raising both" if same else "raising one and lowering the other"
+            text = (f"{_listed(names)} cannot be told apart: {move} hardly changes the fit; {how} is what the data fix "
+                    f"(this direction {share}).")
         helps = _what_helps(problem, outcome, precision, direction)
         said.append(f"{text} {helps}")
         named |= set(names)
-    t = t_quantile(0.975, precision.degrees)
+    t = t_quantile(0.975, precision.spread_degrees)
     for k, label in zip(precision.free, labels, strict=True):
         c, error = problem.space.coordinates[k], math.sqrt(precision.covariance[k, k])
         value = c.to_natural(float(outcome.q[k]))

@@ -16,13 +16,14 @@ from twin.calibration.pieces import Pieces, small, usable
 from twin.calibration.problem import Problem, leverages
 from twin.calibration.residuals import RTOL, Residuals
 from twin.calibration.result import Calibration, concluded
-from twin.calibration.squares import Loss, Outcome
+from twin.calibration.squares import TOLERANCE, Loss, Outcome
 from twin.calibration.unknowns import Unknown, space_of
 from twin.simulation.checks import Checker
 from twin.status import Status
 
 METHODS = ("auto", "shooting", "multiple")
-ROUNDS = 12  # most estimates of the noise
+ROUNDS = 20  # most estimates of the noise
+ROUGH = 1e-2  # a tenth of a standard error
 Progress = Callable[[int, float], None]
 
 
@@ -145,7 +146,6 @@ def _by_method(problem: Problem, method: str, noise: Any, limits: _Limits, threa
         return _Search(problem, noise, limits, threads).run(*starts)
     if search.outcome.status is Status.NOT_CONVERGED and method == "auto":
         again = _Search(problem, noise, limits, threads)
-        again.said += ["Multiple shooting did not converge; the fit went on with single shooting."]
         return again.run(1, *starts[1:], q=search.outcome.q)
     return search
 
@@ -193,10 +193,10 @@ class _Search:
 
     def _fit(self, q: Any) -> None:
         """Fit, estimate the noise, fit again until it stands still."""
-        problem = self.problem
+        problem, rough = self.problem, bool(self.problem.noise.estimated)
         for _ in range(ROUNDS):
             self.outcome = problem.fit(q, max_iterations=max(self.limits.left, 1), max_seconds=self.limits.seconds,
-                                       progress=self.limits.progress)
+                                       tolerance=ROUGH if rough else TOLERANCE, progress=self.limits.progress)
             self.limits.take(self.outcome)
             q, m = self.outcome.q, len(problem.engine.rows)
             if not problem.noise.estimated or not self.outcome.status:
@@ -204,8 +204,10 @@ class _Search:
             raw = self.outcome.residuals[:m] * problem.noise.sigma
             hat = leverages(self.outcome.jacobian[:, ~problem.held(q, self.outcome)])[:m]
             change = problem.noise.update(raw, hat, problem.loss.kind != "squares")
-            if change < 1e-4 or self._only_scales():
+            still = change < 1e-3 or self._only_scales()
+            if still and not rough:
                 break
+            rough = not still and change > 0.05  # deviations that still move need no optimum to the last digit
         if problem.noise.estimated:
             again = problem.weighted(q)  # with the last deviations
             if again is not None:

@@ -76,7 +76,7 @@ def profiled(fit: Calibration, name: str, points: int, reach: float) -> Profiled
         error = 0.2 * (abs(float(outcome.q[k])) or 1.0)
     # Rows: the change of the objective that one free parameter may cause, F(1, degrees) = t squared.
     variance = precision.reduced if problem.noise.equal else 1.0
-    threshold = outcome.cost + variance * t_quantile(0.5 + fit.confidence / 2, precision.degrees) ** 2
+    threshold = outcome.cost + variance * t_quantile(0.5 + fit.confidence / 2, precision.spread_degrees) ** 2
     lower, upper = problem.space.bounds
     found: dict[float, tuple[float, Status]] = {float(outcome.q[k]): (outcome.cost, outcome.status)}
     for side in (-1, 1):
@@ -170,8 +170,8 @@ def sampled(fit: Calibration, count: int, seed: int) -> Scenarios:
         raise errors.SpecError("Every unknown belongs to a single run: there is nothing to sample for the model.")
     values, vectors = np.linalg.eigh(precision.covariance[np.ix_(shared, shared)])
     normal = random.standard_normal((count, len(shared))) * np.sqrt(np.maximum(values, 0)) @ vectors.T
-    degrees = max(precision.degrees, 1)
-    stretch = np.sqrt(degrees / random.chisquare(degrees, count))[:, None]
+    degrees = max(precision.spread_degrees, 1)
+    stretch = np.sqrt(degrees / random.chisquare(degrees, count))[:, None] if math.isfinite(degrees) else 1.0
     lower, upper = space.bounds
     q = np.clip(fit.outcome.q[shared] + normal * stretch, lower[shared], upper[shared])
     names = [space.coordinates[k] for k in shared]

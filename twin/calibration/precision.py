@@ -13,9 +13,11 @@ SINGULAR = 1e-9  # singular values below this share of the largest are zero
 
 
 def t_quantile(level: float, degrees: float) -> float:
-    """Quantile of Student's t; infinite without degrees of freedom."""
+    """Quantile of Student's t; of the normal distribution with infinite degrees of freedom, infinite without any."""
     from scipy import special
 
+    if math.isinf(degrees):
+        return float(special.ndtri(level))
     return float(special.stdtrit(degrees, level)) if degrees > 0 else math.inf
 
 
@@ -29,6 +31,8 @@ class Precision:
         True where a bound holds a coordinate, shape (n,).
     degrees
         Rows (priors included) less free coordinates.
+    spread_degrees
+        Degrees of freedom of Student's t: `degrees`, or infinite where all deviations were stated.
     factor
         Estimated variance of a residual: 1 where deviations were stated or estimated by signal.
     reduced
@@ -44,6 +48,7 @@ class Precision:
 
     held: Any
     degrees: int
+    spread_degrees: float
     factor: float
     reduced: float
     covariance: Any
@@ -81,7 +86,9 @@ def precision_of(problem: Problem, outcome: Outcome) -> Precision:
             inner[k, k] = math.inf
     covariance = np.zeros((n, n))
     covariance[np.ix_(free, free)] = inner
-    return Precision(held, degrees, factor, reduced, covariance, s / math.sqrt(factor) if factor > 0 else s, vt, free)
+    known = not problem.noise.equal and not problem.noise.estimated
+    return Precision(held, degrees, math.inf if known else degrees, factor,
+                     reduced, covariance, s / math.sqrt(factor) if factor > 0 else s, vt, free)
 
 
 def _sizes(coordinates: Any, values: Any) -> Any:
@@ -99,7 +106,7 @@ def intervals(problem: Problem, q: Any, precision: Precision, confidence: float)
     """Interval of each value; a held value has none (NaN)."""
     import numpy as np
 
-    t = t_quantile(0.5 + confidence / 2, precision.degrees)
+    t = t_quantile(0.5 + confidence / 2, precision.spread_degrees)
     found = []
     for k, c in enumerate(problem.space.coordinates):
         if precision.held[k]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from twin.calibration.noise import Noise
 from twin.calibration.residuals import Evaluation
-from twin.calibration.squares import Loss, Outcome, fit_squares
+from twin.calibration.squares import TOLERANCE, Loss, Outcome, fit_squares
 from twin.calibration.unknowns import Space
 
 DECADE = math.log(10.0)
@@ -67,15 +67,16 @@ class Problem:
 
         return 1e-22 * float(np.sum((self.engine.rows.value / self.noise.sigma) ** 2))
 
-    def fit(self, q: Any, *, max_iterations: int, max_seconds: float = math.inf,
+    def fit(self, q: Any, *, max_iterations: int, max_seconds: float = math.inf, tolerance: float = TOLERANCE,
             progress: Callable[[int, float], None] | None = None) -> Outcome:
         """Minimize from a point."""
         if hasattr(self.engine, "fit"):
-            found: Outcome = self.engine.fit(self, q, max_iterations=max_iterations, max_seconds=max_seconds, progress=progress)
+            found: Outcome = self.engine.fit(self, q, max_iterations=max_iterations, max_seconds=max_seconds, tolerance=tolerance,
+                                             progress=progress)
             return found
         lower, upper = self.space.bounds
         return fit_squares(self.weighted, q, lower, upper, loss=self.loss, reach=self.reach, max_iterations=max_iterations,
-                           floor=self.floor, max_seconds=max_seconds, progress=progress)
+                           floor=self.floor, tolerance=tolerance, max_seconds=max_seconds, progress=progress)
 
     def held(self, q: Any, outcome: Outcome) -> Any:
         """True for each coordinate that its bound holds."""

@@ -65,6 +65,8 @@ class Calibration:
         The samples: arrays `run`, `signal`, `time`, `value`, and the names.
     values, residuals
         Model values at the samples, and (model - measured) over the standard deviation, shape (m,).
+    method
+        "multiple" or "shooting": how the optimum was found.
     stats
         Steps, evaluations, failed evaluations, seconds.
     problem, outcome
@@ -93,6 +95,7 @@ class Calibration:
     rows: Rows
     values: Any
     residuals: Any
+    method: str
     stats: Mapping[str, float]
     problem: Problem
     outcome: Outcome
@@ -242,7 +245,7 @@ def concluded(problem: Problem, outcome: Outcome, said: Sequence[str], confidenc
         correlation=correlation(covariance), objective=outcome.cost, noise=noise, degrees=precision.degrees,
         reduced=precision.reduced, tests=found.tests, findings=(*said, *found.sentences), outliers=found.outliers,
         starts=tuple((cost, space.natural(point)) for cost, point in others), rows=engine.rows, values=values,
-        residuals=residuals,
+        residuals=residuals, method="multiple" if hasattr(engine, "fit") else "shooting",
         stats={"steps": steps, "evaluations": outcome.evaluations, "failed": outcome.failures, "seconds": seconds},
         problem=problem, outcome=outcome)
 

@@ -16,6 +16,7 @@ from twin import errors
 from twin.status import Status
 
 LARGEST_DAMPING = 1e15
+TOLERANCE = 1e-6
 LOSSES = ("squares", "huber", "soft_l1")
 Evaluate = Callable[[Any], tuple[Any, Any] | None]
 
@@ -86,7 +87,7 @@ class Outcome:
 
 
 def fit_squares(evaluate: Evaluate, start: Any, lower: Any, upper: Any, *, loss: Loss | None = None, reach: Any = None,
-                max_iterations: int = 100, tolerance: float = 1e-10, floor: float = 0.0, max_seconds: float = math.inf,
+                max_iterations: int = 100, tolerance: float = TOLERANCE, floor: float = 0.0, max_seconds: float = math.inf,
                 progress: Callable[[int, float], None] | None = None) -> Outcome:
     """Minimize a sum of squared residuals within bounds.
 
@@ -103,7 +104,8 @@ def fit_squares(evaluate: Evaluate, start: Any, lower: Any, upper: Any, *, loss:
     max_iterations, max_seconds
         Limits; the best point so far is kept.
     tolerance
-        Ends where a Gauss-Newton step would reduce the cost by less than this share of it.
+        Ends where a Gauss-Newton step would reduce the cost by less than this share of the variance of a residual (cost
+        over degrees of freedom): 1e-6 is a step of a thousandth of a standard error.
     floor
         Ends where the cost is below it.
     progress
@@ -158,7 +160,7 @@ class _Fit:
                 scale = np.maximum(scale, model.norms)
                 low, high = self.lower - q, self.upper - q
                 full = model.step(0.0, scale, low, high)
-                if here[2] <= self.floor or model.reduction(full) <= self.tolerance * here[2]:
+                if here[2] <= self.floor or model.reduction(full) <= self.tolerance * variance_of(here[2], here[1]):
                     status = Status.SUCCESS
                     break
                 accepted = False
@@ -189,6 +191,12 @@ class _Fit:
         if self.failures:
             message = f"{self.failures} of {self.evaluations} trials could not be simulated and were passed over."
         return Outcome(q, here[0], here[1], here[2], status, message, k, self.evaluations, self.failures, tuple(history))
+
+
+def variance_of(cost: float, jacobian: Any) -> float:
+    """Cost over the degrees of freedom."""
+    m, n = jacobian.shape
+    return cost / max(m - n, 1)
 
 
 class Quadratic:

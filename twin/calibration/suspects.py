@@ -14,6 +14,7 @@ from twin.calibration.problem import Problem
 from twin.calibration.squares import Outcome
 
 LIGHT = 1e-7  # weight of a sample that is left out
+MANY = 3  # so many wild samples may always be told, in large data one in fifty
 WILD = 6.0  # robust standard deviations from which on a sample stands out
 FACTORS = {1e3: "a factor 1000, as between g and mg", 60.0: "a factor 60, as between h and min", 3600.0: "a factor 3600, as "
                                                                                                          "between h and s",
@@ -34,13 +35,16 @@ def suspects_of(problem: Problem, outcome: Outcome, precision: Precision) -> Sus
     """What does not fit to the rest."""
     if precision.degrees < 3 or not outcome.cost > problem.floor * 1e4:
         return Suspects((), ())
-    wild, clean = _wild(problem, outcome, precision)
-    sentences = _told(problem, outcome, wild, clean)
-    runs = [] if wild else contradicting(problem, outcome, precision)
-    sentences += swapped(problem, outcome, runs) or [s for _, s in runs]
     rows = problem.engine.rows
-    names = tuple((rows.runs[rows.run[k]], rows.signals[rows.signal[k]], float(rows.time[k])) for k in wild)
-    return Suspects(tuple(sentences), names)
+    wild, clean = _wild(problem, outcome, precision)
+    runs = contradicting(problem, outcome, precision)
+    homes = [rows.runs[rows.run[k]] for k in wild]
+    # Many wild samples in one run are a run that differs; a few are wild samples, and spoil the test of their run.
+    whole = any(homes.count(name) >= max(3, len(wild) / 2) for name, _ in runs)
+    if wild and not whole:
+        names = tuple((rows.runs[rows.run[k]], rows.signals[rows.signal[k]], float(rows.time[k])) for k in wild)
+        return Suspects(tuple(_told(problem, outcome, wild, clean)), names)
+    return Suspects(tuple(swapped(problem, outcome, runs) or [s for _, s in runs]), ())
 
 
 def _deviations(problem: Problem, r: Any) -> Any:
@@ -87,8 +91,10 @@ def _wild(problem: Problem, outcome: Outcome, precision: Precision) -> tuple[lis
         jacobian = here.jacobian[:m][:, free] / _weights(m, wild)[:, None]
         left = _bent(r, jacobian, _deviations(problem, r))
         far = {int(k) for k in np.flatnonzero(np.abs(left) > limit * _deviations(problem, left))}
-        if not far - wild or len(far | wild) > max(1, m // 10):
+        if not far - wild:
             break
+        if len(far | wild) > max(MANY, m // 50):
+            return [], None  # so many are no accidents: the model or the noise is another
         wild |= far
         light = problem.noise.fixed(problem.noise.sigma / _weights(m, wild))
         try:
@@ -113,6 +119,8 @@ def _weights(m: int, wild: set[int]) -> Any:
 
 def _told(problem: Problem, outcome: Outcome, wild: Sequence[int], clean: Outcome | None) -> list[str]:
     """A sentence for each wild sample (for the first few), and what the fit would be without them."""
+    import numpy as np
+
     if clean is None:
         return []
     rows, model = problem.engine.rows, problem.engine.model
@@ -121,9 +129,9 @@ def _told(problem: Problem, outcome: Outcome, wild: Sequence[int], clean: Outcom
     for k in wild[:5]:
         name = rows.signals[rows.signal[k]]
         fitted = float(rows.value[k] + clean.residuals[k] / LIGHT * problem.noise.sigma[k])
+        unit = "" if units[name] == "-" else f" {units[name]}"
         text = (f"The sample of {name} at {rows.time[k]:g} {model.time_unit} in run '{rows.runs[rows.run[k]]}' is "
-                f"{rows.value[k]:.4g} "
-                f"{units[name]}; the other data say {fitted:.4g} {units[name]}.")
+                f"{rows.value[k]:.4g}{unit}; the other data say {fitted:.4g}{unit}.")
         said.append(f"{text}{factor_of(float(rows.value[k]), fitted, units[name])}")
     if len(wild) > 5:
         said.append(f"{len(wild) - 5} more samples stand out; see `outliers`.")
@@ -132,6 +140,12 @@ def _told(problem: Problem, outcome: Outcome, wild: Sequence[int], clean: Outcom
     for c, a, b in zip(problem.space.coordinates, before, after, strict=True):
         if abs(a - b) > 0.01 * max(abs(a), abs(b)):
             moved.append(f"{c.label} {b:.4g} instead of {a:.4g} {c.unit}")
+    for name in dict.fromkeys(rows.signals[rows.signal[k]] for k in wild):
+        kept = (rows.signal == rows.signals.index(name)) & ~np.isin(np.arange(len(rows)), wild)
+        if name in problem.noise.estimated and kept.sum() > len(problem.space):
+            rest = float(np.sqrt(np.mean((clean.residuals[:len(rows)][kept] * problem.noise.sigma[kept]) ** 2)))
+            if rest < 0.5 * problem.noise.estimated[name]:
+                moved.append(f"a deviation of {name} of {rest:.3g} instead of {problem.noise.estimated[name]:.3g} {units[name]}")
     if moved:
         said.append(f"Without {'it' if len(wild) == 1 else 'them'} the fit gives {', '.join(moved[:4])}"
                     f"{' and more' if len(moved) > 4 else ''}. Correct the data, or fit again with exclude=result.outliers.")

@@ -42,7 +42,8 @@ def simulate(model: Any, recipe: Any = None, *, inputs: Mapping[str, Any] | None
     parameters
         Parameters by name or as a vector that differ from those of the model.
     duration
-        Length in the model's time unit or with a unit ("400 h"); may be left out where the recipe has an end.
+        Length in the model's time unit or with a unit ("400 h"); may be left out where the recipe has an end, which is
+        then the last point, also where it is a crossing.
     times, every, points
         Output times, or their distance, or their number over the whole duration.
     rtol, atol
@@ -116,6 +117,7 @@ class Simulator:
         self.times = check.span(self.recipe, duration, times, points, every)
         # None lets the recipe itself end the run, so that a crossing that never comes is told
         self.duration = None if duration is None and times is None else self.times[-1]
+        self.every = every
         self.rtol, self.max_steps, self.execution = float(rtol), int(max_steps), execution
         self.atol = self._atol(atol)
         self.sensitivities = tuple(sensitivities)
@@ -159,6 +161,8 @@ class Simulator:
         """
         x0, p = self.start(initial, parameters)
         raw = self.runner.run(x0, p)
+        if self.duration is None and raw.status and raw.end < self.times[-1]:
+            return self.with_times(self._up_to(raw.end))(initial, parameters, throw=throw)  # a crossing came before its at_most
         result = self._trajectory(raw, x0, p)
         if throw:
             self._refuse_empty_vessel(raw)
@@ -167,6 +171,13 @@ class Simulator:
         if throw and not result.status:
             raise errors.ConvergenceError(result.message, status=result.status, trajectory=result)
         return result
+
+    def _up_to(self, end: float) -> list[float]:
+        """Output times of a recipe that ended earlier than it may: with the end, as many as were asked for."""
+        if self.every is not None:
+            return [*(t for t in self.times if t < end * (1 - 1e-12)), end]
+        n = len(self.times) - 1
+        return [*(end * (k / n) for k in range(n)), end]
 
     def start(self, initial: Any = None, parameters: Any = None) -> tuple[Sequence[float], Sequence[float]]:
         """Initial states and parameters as flat vectors."""

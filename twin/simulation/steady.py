@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from twin import errors
+from twin.simulation import settle
 from twin.simulation.kernels import Kernels, Point
 from twin.status import Status
 
@@ -20,7 +21,9 @@ def steady(model: Any, inputs: Mapping[str, Any] | None = None, *, parameters: M
     """Find the steady states of a model at constant inputs.
 
     Newton's method with the exact Jacobian runs from several starts: the initial values, points along a damped
-    approach from them, and points that fill the limits of the signals evenly. Roots are polished to rounding error.
+    approach from them, and points that fill the limits of the signals evenly. Roots are polished to rounding error. A model
+    with more than 200 unknowns is left to run until it rests instead, and only that state is found; its stability is not
+    computed (`kind` is "").
 
     Parameters
     ----------
@@ -54,8 +57,10 @@ def steady(model: Any, inputs: Mapping[str, Any] | None = None, *, parameters: M
     roots: list[Any] = []
     outside = 0
     best = math.inf
-    for start in _starts(kernels, base, starts, 0.0 if within_limits else 1.0):
-        root, size = _newton(kernels, base, start)
+    large = settle.is_large(kernels)
+    for start in _starts(kernels, base, starts, 0.0 if within_limits else 1.0) if not (large and isinstance(starts, int)) else \
+            [settle.settled(model, kernels, base, _inputs(kernels, base), parameters)]:
+        root, size = (settle.polish if large else _newton)(kernels, base, start)
         best = min(best, size)
         if root is None or any(_same(kernels, root, r) for r in roots):
             continue
@@ -136,6 +141,12 @@ class SteadyStates:
         frame = pd.DataFrame(rows)
         frame.attrs["units"] = dict(self.points[0].units) if self.points else {}
         return frame
+
+
+def _inputs(kernels: Kernels, base: Point) -> dict[str, float]:
+    """Inputs and disturbances of the point by name."""
+    return {r.signal.name: flat[r.start] for role, flat in (("input", base.u), ("disturbance", base.d))
+            for r in kernels.model.layout(role)}
 
 
 def _starts(kernels: Kernels, base: Point, starts: int | Sequence[Mapping[str, Any]], margin: float) -> Iterator[Any]:
@@ -250,7 +261,7 @@ def _steady_point(kernels: Kernels, base: Point, w: Any) -> SteadyPoint:
     point = kernels.with_unknowns(base, w)
     facts = {f.name: getattr(point, f.name) for f in dataclasses.fields(Point)}
     residual = _size(kernels.rates(base, w), kernels.scale())
-    if not n:
+    if not n or settle.is_large(kernels):
         return SteadyPoint(**facts, residual=residual)
     jacobian = kernels.jacobian(base, w)
     a = jacobian[:n, :n]
