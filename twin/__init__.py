@@ -34,6 +34,7 @@ _PUBLIC = {
     "linearize": "twin.simulation.linearize",
     "sweep": "twin.simulation.sweep",
     **dict.fromkeys(("simulate_many", "spawn_executor"), "twin.simulation.ensembles"),
+    **dict.fromkeys(("as_numpy", "Equations"), "twin.simulation.numpy_path"),
     "sensitivity": "twin.simulation.sensitivity",
     "as_jax": "twin.simulation.jax_path",
     **dict.fromkeys(("save", "load"), "twin.artifact"),

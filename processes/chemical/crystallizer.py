@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import twin
-from twin import errors, jnp, smooth
+from twin import errors, jnp
 
 MILLER = "Miller, Rawlings, AIChE J. 40 (1994) 1312-1327, doi:10.1002/aic.690400805 (KNO3 in water) [textbook constants]"
 UNIT = "this work: nucleation in 1/(g min) for a third moment in cm3/g"
-EDGE = 1e-7  # of relative supersaturation: where growth turns into dissolution, and birth ends
+EDGE = 1e-7  # of relative supersaturation: where growth turns into dissolution
+TINY = 1e-300
 CM3 = 1e-12  # cm3 in one um3
 
 
@@ -40,7 +41,7 @@ class Crystallizer(twin.DynamicModel):
 
     growth_order = twin.parameter(1.32, "-", bounds=(0.5, 4), source=MILLER, doc="order of growth")
     ln_k_g = twin.parameter(8.849, "-", source=MILLER, doc="logarithm of the growth constant in um/min")
-    birth_order = twin.parameter(1.78, "-", bounds=(0.5, 10), source=MILLER, doc="order of nucleation")
+    birth_order = twin.parameter(1.78, "-", bounds=(1, 10), source=MILLER, doc="order of nucleation")
     ln_k_b = twin.parameter(17.142, "-", source=f"{MILLER}; {UNIT}", doc="logarithm of the nucleation constant")
     density = twin.parameter(2.11e-12, "g/um**3", bounds=(1e-13, 1e-10), source=MILLER, doc="crystals")
     shape_factor = twin.parameter(1.0, "-", bounds=(0.1, 7), source=MILLER, doc="volume of a crystal over its size cubed")
@@ -61,9 +62,9 @@ class Crystallizer(twin.DynamicModel):
     @twin.term("1/(g min)", lower=0, upper=1e12, vanishes_with=("volume_total",))
     def birth_rate(self, supersaturation: Any, volume_total: Any) -> Any:
         """Nuclei by secondary nucleation."""
-        size = supersaturation * supersaturation + EDGE * EDGE
-        birth = smooth.step(supersaturation, EDGE) * size ** (0.5 * self.birth_order)
-        return jnp.exp(self.ln_k_b) * birth * volume_total * CM3
+        # zero below saturation to the last bit; the order is above one, so there is no kink, and TINY keeps the slope finite
+        above = 0.5 * (supersaturation + jnp.sqrt(supersaturation * supersaturation + TINY))
+        return jnp.exp(self.ln_k_b) * above**self.birth_order * volume_total * CM3
 
     def solubility(self, temperature: Any) -> Any:
         """Saturated concentration in g/g at a temperature in degC."""

@@ -92,10 +92,10 @@ def precision_of(problem: Problem, outcome: Outcome) -> Precision:
 
 
 def _sizes(coordinates: Any, values: Any) -> Any:
-    """Typical size of each value: its own, or the median of those with the same unit where it is near zero."""
+    """Typical size of each value: its own; where it may be zero, its nominal one or the median of those with the same unit."""
     import numpy as np
 
-    found = np.abs(values)
+    found = np.array([max(abs(v), c.size if c.lower < 0 else 0.0) for c, v in zip(coordinates, values, strict=True)])
     for unit in {c.unit for c in coordinates if c.scale == "linear"}:
         mine = [k for k, c in enumerate(coordinates) if c.unit == unit and c.scale == "linear"]
         found[mine] = np.maximum(found[mine], np.median(found[mine]))

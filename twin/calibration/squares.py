@@ -17,8 +17,10 @@ from twin.status import Status
 
 LARGEST_DAMPING = 1e15
 TOLERANCE = 1e-6
+ROUNDING = 1e-24  # a cost that fell so far is rounding
 LOSSES = ("squares", "huber", "soft_l1")
 Evaluate = Callable[[Any], tuple[Any, Any] | None]
+Seen = Callable[[Any, float], bool]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,13 +90,14 @@ class Outcome:
 
 def fit_squares(evaluate: Evaluate, start: Any, lower: Any, upper: Any, *, loss: Loss | None = None, reach: Any = None,
                 max_iterations: int = 100, tolerance: float = TOLERANCE, floor: float = 0.0, max_seconds: float = math.inf,
-                progress: Callable[[int, float], None] | None = None) -> Outcome:
+                progress: Callable[[int, float], None] | None = None, seen: Seen | None = None) -> Outcome:
     """Minimize a sum of squared residuals within bounds.
 
     Parameters
     ----------
     evaluate
-        Coordinates (n,) -> residuals (m,) and Jacobian (m, n), or None where there are none.
+        Coordinates (n,) -> residuals (m,) and Jacobian (m, n), or None where there are none. The Jacobian may be a function
+        without arguments that gives it: then it is computed for accepted points only.
     start, lower, upper
         First coordinates and their bounds, shape (n,).
     loss
@@ -110,41 +113,57 @@ def fit_squares(evaluate: Evaluate, start: Any, lower: Any, upper: Any, *, loss:
         Ends where the cost is below it.
     progress
         Called with the number of steps and the cost.
+    seen
+        Called with each accepted point and its cost; True ends the fit there.
 
     Raises
     ------
     ConvergenceError
         Where there are no residuals at the start.
     """
-    return _Fit(evaluate, loss or Loss(), lower, upper, reach, tolerance, floor, progress).run(start, max_iterations, max_seconds)
+    return _Fit(evaluate, loss or Loss(), lower, upper, reach, tolerance, floor, progress, seen).run(start, max_iterations,
+                                                                                                     max_seconds)
 
 
 class _Fit:
     def __init__(self, evaluate: Evaluate, loss: Loss, lower: Any, upper: Any, reach: Any, tolerance: float, floor: float,
-                 progress: Callable[[int, float], None] | None) -> None:
+                 progress: Callable[[int, float], None] | None, seen: Seen | None) -> None:
         import numpy as np
 
         self.evaluate, self.loss, self.tolerance, self.floor, self.progress = evaluate, loss, tolerance, floor, progress
+        self.seen = seen
         self.lower, self.upper = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
         self.reach = np.full(len(self.lower), np.inf) if reach is None else np.asarray(reach, dtype=float)
         self.evaluations = self.failures = 0
 
     def at(self, q: Any) -> tuple[Any, Any, float] | None:
-        """Residuals, Jacobian and cost; None where they are not finite."""
+        """Residuals, Jacobian (or what gives it) and cost; None where they are not finite."""
         import numpy as np
 
         self.evaluations += 1
         found = self.evaluate(q)
-        if found is None or not (np.all(np.isfinite(found[0])) and np.all(np.isfinite(found[1]))):
+        if found is None or not (np.all(np.isfinite(found[0])) and (callable(found[1]) or np.all(np.isfinite(found[1])))):
             self.failures += 1
             return None
         return found[0], found[1], self.loss.cost(found[0])
+
+    def with_jacobian(self, point: tuple[Any, Any, float] | None) -> tuple[Any, Any, float] | None:
+        """The point with its Jacobian as numbers; None where they are not finite."""
+        import numpy as np
+
+        if point is None or not callable(point[1]):
+            return point
+        jacobian = point[1]()
+        if jacobian is None or not np.all(np.isfinite(jacobian)):
+            self.failures += 1
+            return None
+        return point[0], jacobian, point[2]
 
     def run(self, start: Any, max_iterations: int, max_seconds: float) -> Outcome:
         import numpy as np
 
         begin, q = time.monotonic(), np.clip(np.asarray(start, dtype=float), self.lower, self.upper)
-        here = self.at(q)
+        here = self.with_jacobian(self.at(q))
         if here is None:
             raise errors.ConvergenceError("The residuals cannot be computed at the start of the fit. Give another start.",
                                           status=Status.NOT_FINITE)
@@ -160,7 +179,8 @@ class _Fit:
                 scale = np.maximum(scale, model.norms)
                 low, high = self.lower - q, self.upper - q
                 full = model.step(0.0, scale, low, high)
-                if here[2] <= self.floor or model.reduction(full) <= self.tolerance * variance_of(here[2], here[1]):
+                enough = self.tolerance * variance_of(here[2], here[1])
+                if here[2] <= max(self.floor, ROUNDING * history[0]) or model.reduction(full) <= enough:
                     status = Status.SUCCESS
                     break
                 accepted = False
@@ -170,6 +190,7 @@ class _Fit:
                     promised = model.reduction(d)
                     there = self.at(np.clip(q + d, self.lower, self.upper))
                     gain = -1.0 if there is None or not promised > 0 else (here[2] - there[2]) / promised
+                    there = self.with_jacobian(there) if gain > 1e-4 else there
                     if there is not None and gain > 1e-4:
                         q, here, accepted = np.clip(q + d, self.lower, self.upper), there, True
                         history.append(here[2])
@@ -181,6 +202,8 @@ class _Fit:
                         self.progress(k, here[2])
                     if damping > LARGEST_DAMPING or time.monotonic() - begin > max_seconds:
                         break
+                if accepted and self.seen is not None and self.seen(q, here[2]):
+                    break
                 if not accepted and damping > LARGEST_DAMPING:
                     # Rounding, or the tolerance of a simulation, hides what little is left to gain.
                     near = model.reduction(full) <= 1e-5 * here[2]

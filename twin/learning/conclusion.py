@@ -32,7 +32,7 @@ def conclude(before: Any, problem: Problem, walks: Sequence[Walk], final: Walk, 
     told = _sentences(problem, left_out, predictions, size, status)
     return Training(status, told[0] if status else f"Training of {problem.model.title} ended early. {status}", model, members,
                     before, problem.terms, size, chosen.iteration + 1 if useful else 0,  # type: ignore[union-attr]
-                    left_out, predictions, steps, problem.heard, tuple(told), seconds)
+                    left_out, predictions, steps, tuple(problem.heard.values()), tuple(told), seconds)
 
 
 def _with_domain(problem: Problem, model: Any, like: Any = None) -> Any:
@@ -40,9 +40,8 @@ def _with_domain(problem: Problem, model: Any, like: Any = None) -> Any:
     if like is not None:
         domains = {n: dict((r[0], r[1:]) for r in like.learned[n].domain) for n in problem.terms}
     else:
-        p = model.parameter_vector()
-        heard = [heard_along(model, problem.terms, run, p) for run, v in zip(problem.runs, problem.start, strict=True)
-                 if v is not None and run.plain.runner.run(run.start, p).status]
+        values = problem.values(problem.encode(model))
+        heard = [heard_along(model, problem.terms, problem.engine, problem.engine.experiments[k], values) for k in problem.usable]
         domains = {n: widest(heard, n, model.learned[n].net.inputs) for n in problem.terms}
     return model.with_learned({n: dataclasses.replace(model.learned[n], domain=d) for n, d in domains.items()})
 
@@ -51,27 +50,26 @@ def _judge(problem: Problem, walks: Sequence[Walk], thetas: Sequence[Any]) -> tu
     """Errors and predictions of each run by a member that never saw it; by the model as it was where there are no members."""
     import numpy as np
 
-    units = {s.name: s.unit for s in problem.model.signals}
-    every = [k for k, v in enumerate(problem.start) if v is not None]
-    told = [dict(zip(every, problem.predicted(theta, every), strict=True)) for theta in thetas]
+    units, table = {s.name: s.unit for s in problem.model.signals}, problem.rows
+    told = [problem.predicted(theta) for theta in thetas]
     rows: list[LeftOut] = []
     predictions: list[Prediction] = []
-    for k in every:
-        samples, start = problem.runs[k].samples, problem.start[k]
+    for k in problem.usable:
+        mine = table.run == k
         blind = [m for m, w in enumerate(walks) if k in w.fold]
-        own = [told[m][k] for m in blind if m < len(told) and told[m][k] is not None]
+        own = [told[m][mine] for m in blind if m < len(told) and np.isfinite(told[m][mine]).all()]
         if not blind:
             continue
-        value = np.mean(own, axis=0) if own else start
-        others = [v[k] for v in told if v[k] is not None]
-        spread = np.std(others, axis=0) if len(others) > 1 else np.zeros(len(start))
-        for signal in problem.signals:
-            mask = samples.of(signal)
-            if mask.any():
-                before, after = (float(np.sqrt(np.mean((v - samples.values)[mask] ** 2))) for v in (start, value))
-                rows.append(LeftOut(samples.run, signal, units[signal], int(mask.sum()), before, after))
-                predictions.append(Prediction(samples.run, signal, samples.times[mask], samples.values[mask], value[mask],
-                                              spread[mask]))
+        value = np.mean(own, axis=0) if own else problem.start[mine]
+        others = [v[mine] for v in told if np.isfinite(v[mine]).all()]
+        spread = np.std(others, axis=0) if len(others) > 1 else np.zeros(mine.sum())
+        for s, signal in enumerate(table.signals):
+            of = table.signal[mine] == s
+            if of.any():
+                times, measured, start = (v[mine][of] for v in (table.time, table.value, problem.start))
+                before, after = (float(np.sqrt(np.mean((v - measured) ** 2))) for v in (start, value[of]))
+                rows.append(LeftOut(table.runs[k], signal, units[signal], len(times), before, after))
+                predictions.append(Prediction(table.runs[k], signal, times, measured, value[of], spread[of]))
     return tuple(rows), tuple(predictions)
 
 
@@ -82,14 +80,14 @@ def _sentences(problem: Problem, rows: Sequence[LeftOut], predictions: Sequence[
     terms = " and ".join(problem.terms)
     found = []
     if size:
-        found.append(f"{terms} of {problem.model.title}: {problem.weights} weights learned from {len(problem.runs)} runs, "
+        found.append(f"{terms} of {problem.model.title}: {problem.weights} weights learned from {len(problem.rows.runs)} runs, "
                      f"corrections of the usual size {size:g}; the runs left out decided.")
     elif status:
         found.append(f"{terms} of {problem.model.title}: no correction predicts the runs left out better than the model as it "
                      "is; it was kept. More runs, other arguments or calibrated parameters may help.")
     else:
         found.append(f"{terms} of {problem.model.title}: training ended before anything could be compared; the model was kept.")
-    for signal in problem.signals:
+    for signal in problem.rows.signals:
         mine = [r for r in rows if r.signal == signal]
         if mine and size:
             before, after = (float(np.sqrt(np.mean([getattr(r, n) ** 2 for r in mine]))) for n in ("before", "after"))
@@ -98,8 +96,8 @@ def _sentences(problem: Problem, rows: Sequence[LeftOut], predictions: Sequence[
                          f"it is {before:.3g} {mine[0].unit} ({abs(1 - after / before):.0%} {word}).")
     found += [f"Worse than before: {r.signal} of run '{r.run}', {r.after:.3g} instead of {r.before:.3g} {r.unit}."
               for r in rows if size and r.after > 1.1 * r.before]
-    found += [f"Run '{run.name}' cannot be simulated by the model as it is and was left aside. Check its inputs and start."
-              for run, v in zip(problem.runs, problem.start, strict=True) if v is None]
+    found += [f"Run '{run}' cannot be simulated by the model as it is and was left aside. Check its inputs and start."
+              for run in problem.rows.runs if run not in problem.heard]
     return [*found, *_odd_samples(predictions, rows), *_odd_runs(rows)]
 
 

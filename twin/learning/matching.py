@@ -12,7 +12,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twin.learning.levenberg import descend
+from twin import errors
+from twin.calibration.squares import fit_squares
 
 BETWEEN = 6  # points in each interval of samples, fewer where there are many samples
 MOST = 4000  # points in all
@@ -46,37 +47,35 @@ def changes(problem: Any) -> Changes | None:
 
     from twin import module
     from twin.lazy import jnp
+    from twin.learning.problem import run_of
 
     places = {r.signal.name: r.start for r in problem.model.layout("state") if not r.shape}
     parts: list[Any] = []
     rows: list[Any] = []
-    at = 0
-    for k, (run, before) in enumerate(zip(problem.runs, problem.start, strict=True)):
-        if before is None:
-            continue
-        points = _points(run, len(problem.runs))
-        raw = run.plain.with_times(points).runner.run(run.start, problem.base)
+    at, table, zero = 0, problem.rows, problem.encode(problem.model)
+    for k in problem.usable:
+        points = _points(problem.engine.experiments[k].times, len(table.runs))
+        raw = run_of(problem.engine, problem.engine.experiments[k], problem.values(zero), points)[0]
         if not raw.status:
             continue
         x, z, u, d = (np.array(raw.part(n), float).reshape(len(points), -1) for n in ("x", "z", "u", "d"))
-        samples = run.samples
-        for signal in problem.signals:
-            mask = samples.of(signal)
+        for s, signal in enumerate(table.signals):
+            mask = (table.run == k) & (table.signal == s) & (table.time > 0)
             if signal not in places or not mask.any():
                 continue
-            times, off = samples.times[mask], (samples.values - before)[mask]
+            times, off = table.time[mask], (table.value - problem.start)[mask]
             first = float(x[0, places[signal]])
             x[:, places[signal]] += np.interp(points, np.concatenate([[0.0], times]), np.concatenate([[0.0], off]))
             where = np.concatenate([[0], np.searchsorted(points, times)]) + at
-            values = np.concatenate([[first], samples.values[mask]])
-            spread = np.concatenate([[0.0], samples.spread[mask]])
+            values = np.concatenate([[first], table.value[mask]])
+            spread = np.concatenate([[0.0], problem.spread[mask]])
             rows += [(k, signal, places[signal], a, b, w - v, np.hypot(p, q)) for a, b, v, w, p, q in
                      zip(where[:-1], where[1:], values[:-1], values[1:], spread[:-1], spread[1:], strict=True)]
         parts.append((np.array(points), x, z, u, d))
         at += len(points)
     if not rows:
         return None
-    run_of, names, place, first_at, last_at, change, sizes = (list(v) for v in zip(*rows, strict=True))
+    whose, names, place, first_at, last_at, change, sizes = (list(v) for v in zip(*rows, strict=True))
     t, x, z, u, d = (np.concatenate([part[i] for part in parts]) for i in range(5))
     width = np.maximum(np.diff(t, prepend=t[0]), 0.0)  # no area from one run to the next
     used = sorted(set(place))
@@ -98,37 +97,38 @@ def changes(problem: Any) -> Changes | None:
             values, slopes = both(np.asarray(unknown, float))
             return np.asarray(values), np.asarray(slopes)
 
-    return Changes(rates, np.array(change), np.array(sizes), np.array(run_of), tuple(names))
+    return Changes(rates, np.array(change), np.array(sizes), np.array(whose), tuple(names))
 
 
 def matched(problem: Any, theta: Any, fixes: Mapping[str, Any], seen: Sequence[int]) -> Any:
-    """Unknowns that match the changes in the runs `seen` best, from `theta`."""
+    """Coordinates that match the changes in the runs `seen` best, from `theta`."""
     import numpy as np
 
     told: Changes | None = problem.changes
     if told is None:
         return theta
-    mask = np.isin(told.run, list(seen))
-    sizes = problem.sizes
+    mask, prior = np.isin(told.run, list(seen)), problem.prior(fixes, SIZE)
     spread = told.spread.copy()
-    start = told.rates(problem.decode(theta)[problem.index])[0]
+    start = told.rates(problem.values(theta))[0]
     for signal in dict.fromkeys(told.signal):  # each signal counts alike: rates of fast states are known badly
         mine = mask & np.array([s == signal for s in told.signal])
         if mine.any():
-            spread[mine] *= max(float(np.sqrt(np.mean(((start - told.change) / spread)[mine] ** 2))), 1.0)
+            spread[mine] *= max(float(np.sqrt(np.mean(((start - told.change) / spread)[mine] ** 2))), 1e-3)
 
-    def function(point: Any, derivatives: bool) -> Any:
-        values, slopes = told.rates(problem.decode(point)[problem.index])
-        residuals = ((values - told.change) / spread)[mask]
-        jacobian = (slopes * sizes / spread[:, None])[mask]
-        return (residuals, jacobian) if np.isfinite(residuals).all() and np.isfinite(jacobian).all() else None
+    def function(point: Any) -> Any:
+        values, slopes = told.rates(problem.values(point))
+        residuals = np.concatenate([((values - told.change) / spread)[mask], prior.rows @ point - prior.target])
+        return residuals, np.vstack([(slopes * problem.sizes / spread[:, None])[mask], prior.rows])
 
-    return descend(function, theta, problem.prior(fixes, SIZE), iterations=STEPS)
+    try:
+        return fit_squares(function, theta, problem.lower, problem.upper, max_iterations=STEPS, tolerance=1e-3).q
+    except errors.ConvergenceError:  # rates that are not finite along the measurements
+        return theta
 
 
-def _points(run: Any, runs: int) -> list[float]:
-    """Sample times with points between."""
-    grid = [float(t) for t in run.plain.times]
+def _points(times: Sequence[float], runs: int) -> list[float]:
+    """Sample times from 0 on with points between."""
+    grid = [0.0, *(t for t in times if t > 0)]
     between = max(1, min(BETWEEN, MOST // max(1, runs * len(grid))))
     points = [grid[0]]
     for a, b in itertools.pairwise(grid):

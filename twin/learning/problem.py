@@ -8,16 +8,27 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twin import errors, learned
+from twin.calibration.experiments import Experiment, experiments_of
+from twin.calibration.noise import Noise
+from twin.calibration.residuals import Residuals, Rows
+from twin.calibration.squares import Loss
 from twin.functions import Mlp
 from twin.learning.domain import ROLES, arguments
-from twin.learning.levenberg import Prior
 from twin.learning.matching import Changes, changes
-from twin.learning.runs import MeasuredRun, evaluate, noise_of
+from twin.simulation.checks import parameter_facts
 
 RELATIVE = 0.2  # usual relative change of a parameter that is fitted beside the terms
 HIDDEN = (5,)
-WILD = 3.0  # standard deviations: beyond them a residual counts less than its square
-LEAST = 1e-3  # of its nominal value: smallest width of an input that a net is scaled to
+LEAST = 1e-3  # of the median: smallest width of an input that a net is scaled to
+LOSS = Loss("soft_l1", 3.0)  # one sample in another unit does not decide the fit
+
+
+@dataclasses.dataclass(frozen=True)
+class Prior:
+    """Rows A and targets a of the penalty |A theta - a|**2."""
+
+    rows: Any
+    target: Any
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,24 +41,26 @@ class Problem:
         With corrections in place, near zero.
     unknowns
         Names of weights, then of parameters, as `model.parameter_names()` has them.
-    runs
-        One `MeasuredRun` a run.
+    engine
+        Simulates all runs and gives derivatives with respect to the unknowns.
+    spread
+        Usual error of each sample, shape (m,), in the order of `engine.rows`.
     start
-        Values of the samples by the model without corrections; None for a run that it cannot be simulated through.
+        Values of the samples by the model without corrections, shape (m,); NaN in runs that it cannot be simulated through.
     heard
-        Arguments of the terms along these simulations: one {term: {argument: values}} a run that was simulated.
+        Arguments of the terms along these simulations: {term: {argument: values}} by run.
     """
 
     model: Any
     terms: tuple[str, ...]
-    signals: tuple[str, ...]
     unknowns: tuple[str, ...]
     weights: int
     index: Any
     base: Any
-    runs: tuple[MeasuredRun, ...]
-    start: tuple[Any, ...]
-    heard: tuple[Mapping[str, Mapping[str, Any]], ...]
+    engine: Residuals
+    spread: Any
+    start: Any
+    heard: Mapping[str, Mapping[str, Mapping[str, Any]]]
     lower: Any
     upper: Any
 
@@ -58,50 +71,63 @@ class Problem:
 
     @functools.cached_property
     def sizes(self) -> Any:
-        """Change of each entry of the parameter vector for one unit of its unknown."""
+        """Change of each unknown for one unit of its coordinate: 1 for weights, the value for parameters."""
         import numpy as np
 
         return np.concatenate([np.ones(self.weights), np.abs(self.base[self.index][self.weights:])])
 
+    @property
+    def rows(self) -> Rows:
+        """Where each sample comes from."""
+        return self.engine.rows
+
+    @functools.cached_property
+    def usable(self) -> tuple[int, ...]:
+        """Positions of the runs that the model without corrections can be simulated through."""
+        return tuple(k for k, name in enumerate(self.rows.runs) if name in self.heard)
+
+    def of(self, runs: Sequence[int]) -> Any:
+        """Mask of the samples of some runs."""
+        import numpy as np
+
+        return np.isin(self.rows.run, list(runs))
+
+    def values(self, theta: Any) -> Any:
+        """Unknowns in their units: weights as they are, parameters from their relative change."""
+        moved = theta * self.sizes
+        moved[self.weights:] += self.base[self.index][self.weights:]
+        return moved
+
     def encode(self, model: Any) -> Any:
-        """Unknowns of a model: weights as they are, parameters as relative change."""
+        """Coordinates of a model."""
         import numpy as np
 
         p = np.asarray(model.parameter_vector(), float)[self.index]
-        sizes = self.base[self.index][self.weights:]
-        return np.concatenate([p[:self.weights], (p[self.weights:] - sizes) / np.abs(sizes)])
+        p[self.weights:] -= self.base[self.index][self.weights:]
+        return p / self.sizes
 
-    def decode(self, theta: Any) -> Any:
-        """Parameter vector for the unknowns theta."""
-        p = self.base.copy()
-        sizes = self.base[self.index][self.weights:]
-        p[self.index[:self.weights]] = theta[:self.weights]
-        p[self.index[self.weights:]] = sizes + theta[self.weights:] * abs(sizes)
-        return p
-
-    def model_at(self, theta: Any, model: Any = None) -> Any:
+    def model_at(self, theta: Any) -> Any:
         """The model with these unknowns, as plain numbers."""
         import numpy as np
 
-        def plain(leaf: Any, value: Any) -> Any:
-            return np.asarray(value, float).reshape(leaf.shape) if getattr(leaf, "shape", ()) else float(value)
-
         from twin import module
 
-        p, at = self.decode(theta), 0
+        p = self.base.copy()
+        p[self.index] = self.values(theta)
+        at = 0
 
         def take(leaf: Any) -> Any:
             nonlocal at
-            n = module.size(leaf)
+            n, shape = module.size(leaf), getattr(leaf, "shape", ())
             at += n
-            return plain(leaf, p[at - n:at] if getattr(leaf, "shape", ()) else p[at - 1])
+            return np.array(p[at - n:at], float).reshape(shape) if shape else float(p[at - 1])
 
-        return module.rebuild(self.model if model is None else model, take)
+        return module.rebuild(self.model, take)
 
-    def restarted(self, seed: int) -> Any:
-        """Unknowns of a fresh random start."""
-        fixes = {n: dataclasses.replace(fix, net=fix.net.restarted(seed + 101 * k))
-                 for k, (n, fix) in enumerate((n, self.model.learned[n]) for n in self.terms)}
+    def restarted(self, seed: int) -> tuple[Any, Mapping[str, Any]]:
+        """Coordinates of a fresh random start, and its corrections by term."""
+        fixes = {n: dataclasses.replace(self.model.learned[n], net=self.model.learned[n].net.restarted(seed + 101 * k))
+                 for k, n in enumerate(self.terms)}
         return self.encode(self.model.with_learned(fixes)), fixes
 
     def prior(self, fixes: Mapping[str, Any], size: float) -> Prior:
@@ -109,117 +135,105 @@ class Problem:
         import numpy as np
         from scipy.linalg import block_diag
 
-        parts = [fixes[n].net.prior(size) for n in sorted(self.terms)]
+        parts = [fixes[n].net.prior(size) for n in self.terms]
         spare = len(self.unknowns) - self.weights
         rows = block_diag(*(rows for rows, _ in parts), np.eye(spare) / RELATIVE)
-        return Prior(rows, np.concatenate([*(target for _, target in parts), np.zeros(spare)]), self.lower, self.upper)
+        return Prior(rows, np.concatenate([*(target for _, target in parts), np.zeros(spare)]))
 
-    def residuals(self, chosen: Sequence[int], scale: Mapping[str, float]) -> Callable[[Any, bool], Any]:
-        """Function of theta for `descend`: weighted residuals of the chosen runs with their Jacobian.
-
-        A run whose simulation fails makes the point unusable, unless the model without corrections fails on it too.
-        """
+    def residuals(self, runs: Sequence[int], scale: Mapping[str, float], prior: Prior) -> Callable[[Any], Any]:
+        """theta -> residuals of some runs with the prior below them, and their Jacobian when it is asked for."""
         import numpy as np
 
-        chosen = [k for k in chosen if self.start[k] is not None]
-        runs = [self.runs[k] for k in chosen]
-        spread = [r.samples.spread * np.array([scale[s] for s in r.samples.signals]) for r in runs]
+        runs = [k for k in runs if k in self.usable]
+        engine, mask = self.engine.restrict([self.rows.runs[k] for k in runs]), self.of(runs)
+        spread = self.spread[mask] * np.array([scale[self.rows.signals[s]] for s in self.rows.signal[mask]])
 
-        def function(theta: Any, derivatives: bool) -> Any:
-            found: list[Any] = list(evaluate(runs, self.decode(theta), derivatives))
-            if any(v is None for v in found):
+        def jacobian(theta: Any) -> Any:
+            found = engine.evaluate(self.values(theta))
+            return None if found.failed else np.vstack([found.jacobian * self.sizes / spread[:, None], prior.rows])
+
+        def function(theta: Any) -> Any:
+            found = engine.evaluate(self.values(theta), False)
+            if found.failed:
                 return None
-            residuals, slope = tamed(np.concatenate([(v[0] - r.samples.values) / s
-                                                     for v, r, s in zip(found, runs, spread, strict=True)]))
-            if not derivatives:
-                return residuals, None
-            jacobian = np.concatenate([v[1] / s[:, None] for v, s in zip(found, spread, strict=True)])
-            jacobian *= slope[:, None] * self.sizes
-            return (residuals, jacobian) if np.isfinite(jacobian).all() else None
+            r = np.concatenate([(found.values - self.rows.value[mask]) / spread, prior.rows @ theta - prior.target])
+            return r, functools.partial(jacobian, theta)
 
         return function
 
-    def predicted(self, theta: Any, chosen: Sequence[int]) -> list[Any]:
-        """Model values of the samples of the chosen runs; None for a run that cannot be simulated."""
-        found = evaluate([self.runs[k] for k in chosen], self.decode(theta))
-        return [None if v is None else v[0] for v in found]
+    def predicted(self, theta: Any, runs: Sequence[int] | None = None) -> Any:
+        """Model values of all samples, shape (m,); NaN for other runs, and for those that cannot be simulated."""
+        import numpy as np
+
+        runs = self.usable if runs is None else [k for k in runs if k in self.usable]
+        values = np.full(len(self.rows), np.nan)
+        if runs:
+            found = self.engine.restrict([self.rows.runs[k] for k in runs]).evaluate(self.values(theta), False)
+            values[self.of(runs)] = found.values
+        return values
 
 
-def tamed(r: Any) -> tuple[Any, Any]:
-    """Residuals whose squares are those of r up to `WILD` and grow like abs(r) beyond, and their derivative.
-
-    One sample in another unit then does not decide the fit (soft L1).
-    """
-    import numpy as np
-
-    root = np.sqrt(1.0 + (r / WILD) ** 2)
-    size = np.sqrt(2.0 * WILD**2 * (root - 1.0))
-    small = np.abs(r) < 1e-4 * WILD
-    return np.where(small, r, np.copysign(size, r)), np.where(small, 1.0, np.abs(r) / (np.where(small, 1.0, size) * root))
-
-
-def state_problem(model: Any, data: Any, terms: Any, *, parameters: Sequence[str], signals: Sequence[str] | None,
-                  noise: Mapping[str, Any], initial: Mapping[str, Any], inputs: Mapping[str, Any], rtol: float,
-                  execution: str | None) -> Problem:
+def state_problem(model: Any, data: Any, terms: Any, *, parameters: Sequence[str], signals: Sequence[str] | None, noise: Any,
+                  initial: Any, inputs: Mapping[str, Any] | None, rtol: float, execution: str | None) -> Problem:
     """Check everything and prepare the simulations."""
     import numpy as np
 
     if not hasattr(model, "with_learned"):
         raise errors.SpecError(f"{getattr(model, 'name', model)} is stored without its class, so that no term of it can be "
                                "corrected. Give the class: twin.load(path, model=Class).")
-    runs = [run.in_units_of(model) for run in data]
-    if len(runs) < 2:
-        raise errors.DataError(f"train got {len(runs)} run. Expected at least two: one to learn from and one to judge by. "
-                               "Cut a long run in two with run.between(first, last).")
-    found = measured_signals(model, runs, signals)
-    options: dict[str, Any] = {"signals": found, "noise": noise_of(runs, found, noise), "initial": initial, "inputs": inputs,
-                               "rtol": rtol, "execution": execution}
-    plain = [MeasuredRun(model, run, (), **options) for run in runs]
-    p = np.asarray(model.parameter_vector(), float)
-    start = tuple(None if v is None else v[0] for v in evaluate(plain, p))
-    if all(v is None for v in start):
-        raise errors.ConvergenceError(f"{model.title} cannot be simulated through any of the {len(runs)} runs. Check "
-                                      "parameters, initial states and inputs with twin.simulate.")
+    names = tuple(sorted((terms,) if isinstance(terms, str) else terms))
     known = model.terms()
-    names = tuple(terms)
     for n in names:
         if n not in known:
             raise errors.unknown("term", n, model.title, known)
     if not names:
         raise errors.SpecError(f"terms is empty. Name what shall be learned: {', '.join(known) or 'the model has no term'}.")
-    heard = tuple(heard_along(model, names, run, p) for run, v in zip(plain, start, strict=True) if v is not None)
+    experiments = experiments_of(model, data, signals=signals, inputs=inputs, initial=initial)
+    if len(experiments) < 2:
+        raise errors.DataError(f"train got {len(experiments)} run. Expected at least two: one to learn from and one to judge by. "
+                               "Cut a long run in two with run.between(first, last).")
+    for e in experiments:
+        if not e.count:
+            raise errors.DataError(f"Run '{e.name}' has no usable sample of a fitted signal. Leave the run out.", name=e.name)
+    options: dict[str, Any] = {"rtol": rtol, "execution": execution}
+    plain = Residuals(model, experiments, [], **options)
+    found = plain.evaluate(np.zeros(0), False)
+    if len(found.failed) == len(experiments):
+        raise errors.ConvergenceError(f"{model.title} cannot be simulated through any of the {len(experiments)} runs. "
+                                      f"{next(iter(found.failed.values()))} Check parameters, initial states and inputs with "
+                                      "twin.simulate.")
+    heard = {e.name: heard_along(model, names, plain, e) for e in experiments if e.name not in found.failed}
     given = terms if isinstance(terms, Mapping) else {n: known[n].arguments for n in names}
-    fixes = {n: _correction(known[n], fix, heard, n) for n, fix in given.items()}
+    fixes = {n: _correction(known[n], given[n], list(heard.values()), n) for n in names}
     hybrid = model.with_learned(fixes)
     every = list(hybrid.parameter_names())
     weights = [n for n in every if n.startswith("learned.") and n.split(".")[1] in fixes]
     unknowns = (*weights, *parameters)
-    base = np.asarray(hybrid.parameter_vector(), float)
-    low, high = _box(model, parameters, every)
+    low, high = _box(model, parameters)
     free = np.full(len(weights), np.inf)
-    return Problem(hybrid, tuple(sorted(names)), tuple(found), unknowns, len(weights),
-                   np.array([every.index(n) for n in unknowns]), base,
-                   tuple(MeasuredRun(hybrid, run, unknowns, **options) for run in runs), start, heard,
-                   np.concatenate([-free, low]), np.concatenate([free, high]))
+    engine = Residuals(hybrid, experiments, [(n, None) for n in unknowns], **options)
+    return Problem(hybrid, names, unknowns, len(weights), np.array([every.index(n) for n in unknowns]),
+                   np.asarray(hybrid.parameter_vector(), float), engine, Noise(model, engine.rows, noise).sigma, found.values,
+                   heard, np.concatenate([-free, low]), np.concatenate([free, high]))
 
 
-def heard_along(model: Any, names: Sequence[str], run: MeasuredRun, p: Any) -> dict[str, dict[str, Any]]:
+def heard_along(model: Any, names: Sequence[str], engine: Residuals, experiment: Experiment, values: Any = ()
+                ) -> dict[str, dict[str, Any]]:
     """Arguments of terms along the simulation of a run, at its sample times."""
-    raw = run.plain.runner.run(run.start, p)
+    raw, p = run_of(engine, experiment, values)
     rows = {role: raw.part(part) for role, part in zip(ROLES, ("x", "z", "u", "d"), strict=True)}
     return arguments(model, names, rows, raw.times, p)
 
 
-def measured_signals(model: Any, runs: Sequence[Any], wanted: Sequence[str] | None) -> list[str]:
-    """The states and algebraics that are fitted."""
-    known = [s.name for role in ("state", "algebraic") for s in model.of_role(role) if not s.shape]
-    for name in wanted or ():
-        if name not in known:
-            raise errors.unknown("state or algebraic", name, model.title, known)
-    found = [n for n in wanted or known if any(n in run for run in runs)]
-    if not found:
-        raise errors.DataError(f"The data measure no state or algebraic of {model.title} ({', '.join(known)}). Check the names.")
-    return found
+def run_of(engine: Residuals, experiment: Experiment, values: Any, times: Sequence[float] | None = None) -> tuple[Any, Any]:
+    """One simulation of a run, and its parameter vector."""
+    from twin.engine.runner import Runner
+
+    shot = next(s for s in engine.shots if s.experiment is experiment)
+    x0, p, _ = shot.point(values)
+    runner = shot.runner(False) if times is None else Runner(engine.system, experiment.recipe, times=times, duration=times[-1],
+                                                            **shot.options)
+    return runner.run(x0, p), p
 
 
 def _correction(of: Any, given: Any, heard: Sequence[Any], name: str) -> Any:
@@ -253,19 +267,19 @@ def _width(values: Any) -> float:
     return width if width > LEAST * abs(float(np.median(values))) else float(np.std(values)) or 1.0
 
 
-def _box(model: Any, parameters: Sequence[str], known: Sequence[str]) -> tuple[Any, Any]:
+def _box(model: Any, parameters: Sequence[str]) -> tuple[Any, Any]:
     """Bounds of the relative changes of parameters."""
     import numpy as np
 
-    fields = {f.name: f.metadata for f in dataclasses.fields(model) if f.metadata.get("kind") == "parameter"}
+    facts = parameter_facts(model)
     low, high = [], []
     for name in parameters:
-        if name not in fields or name not in known:
-            raise errors.unknown("parameter", name, model.title, list(fields))
+        if name not in facts or name not in model.parameter_names():
+            raise errors.unknown("parameter", name, model.title, list(facts))
         value = float(getattr(model, name))
         if value == 0:
             raise errors.SpecError(f"{model.title}.{name} is 0. Expected a value to start from. Calibrate it first.")
-        bounds = [None if b is None else (float(b) - value) / abs(value) for b in fields[name].get("bounds") or (None, None)]
-        low.append(-np.inf if bounds[0] is None else bounds[0])
-        high.append(np.inf if bounds[1] is None else bounds[1])
+        _, lower, upper = facts[name]
+        low.append(-np.inf if lower is None else (lower - value) / abs(value))
+        high.append(np.inf if upper is None else (upper - value) / abs(value))
     return np.array(low), np.array(high)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from twin import errors
+from twin import errors, learned
 from twin.learning.conclusion import conclude
 from twin.learning.problem import state_problem
 from twin.learning.result import Training
@@ -21,9 +21,9 @@ Terms = Mapping[str, Any] | Sequence[str]
 
 
 def train(model: Any, data: Any, *, terms: Terms, parameters: Sequence[str] = (), signals: Sequence[str] | None = None,
-          noise: Mapping[str, Any] | None = None, initial: Mapping[str, Any] | None = None,
+          noise: Any = None, initial: Any = None,
           inputs: Mapping[str, Any] | None = None, left_out: int | Sequence[str] | None = None,
-          sizes: Sequence[float] = SIZES, max_iterations: int = 8, start: str = "rates", rtol: float = 1e-5, seed: int = 0,
+          sizes: Sequence[float] = SIZES, max_iterations: int = 8, start: str | None = None, rtol: float = 1e-5, seed: int = 0,
           max_seconds: float | None = None, execution: str | None = None, throw: bool = True,
           progress: Callable[[str], None] | None = None) -> Training:
     """Learn corrections of terms from measured runs, through the simulation.
@@ -45,12 +45,12 @@ def train(model: Any, data: Any, *, terms: Terms, parameters: Sequence[str] = ()
     parameters
         Names of parameters that are fitted beside the terms, held near their values (20 %) and within their bounds.
     signals
-        Measured states and algebraics to fit; all that are measured without.
+        Measured states, algebraics and outputs to fit; all that are measured without.
     noise
-        {signal: standard deviation, or (standard deviation, share of the value)} in the unit of the signal. Sizes are
-        estimated from the residuals; this says how the error grows with the value.
+        As in `calibrate`: {signal: 0.1, "3 %" or (0.1, "3 %")}. Sizes are estimated from the residuals of each signal; this
+        says how the error grows with the value.
     initial
-        Initial states: numbers, text with a unit, or "first" for the first measurement; those of the model without.
+        As in `calibrate`: {state: value}, {run: {state: value}}, or "first" for the first sample of each measured state.
     inputs
         Inputs and disturbances that are not measured, or replace what is.
     left_out
@@ -61,8 +61,9 @@ def train(model: Any, data: Any, *, terms: Terms, parameters: Sequence[str] = ()
     max_iterations
         Most steps for each size.
     start
-        "rates" starts each member at what matches the changes between measurements, without simulating; "zero" at no
-        correction.
+        "zero" starts each member at no correction; "rates" at what matches the changes between measurements, found without
+        simulating: where a term is replaced, or the model diverges without its correction. By itself "rates" where a term is
+        replaced, else "zero".
     rtol
         Tolerance of the simulations.
     seed
@@ -107,11 +108,13 @@ def train(model: Any, data: Any, *, terms: Terms, parameters: Sequence[str] = ()
     began = time.perf_counter()
     if not sizes or min(sizes) <= 0 or list(sizes) != sorted(sizes):
         raise errors.SpecError(f"sizes are {tuple(sizes)}. Expected positive sizes, increasing.")
-    if start not in ("rates", "zero"):
-        raise errors.unknown("start", start, "train", ("rates", "zero"))
-    problem = state_problem(model, data, terms, parameters=tuple(parameters), signals=signals, noise=noise or {},
-                            initial=initial or {}, inputs=inputs or {}, rtol=rtol, execution=execution)
-    folds = folds_of([r.name for r in problem.runs], left_out)
+    if start not in (None, "rates", "zero"):
+        raise errors.unknown("start", str(start), "train", ("rates", "zero"))
+    problem = state_problem(model, data, terms, parameters=tuple(parameters), signals=signals, noise=noise,
+                            initial=initial, inputs=inputs, rtol=rtol, execution=execution)
+    if start is None:
+        start = "rates" if any(isinstance(problem.model.learned[n], learned.Replace) for n in problem.terms) else "zero"
+    folds = folds_of(problem.rows.runs, left_out)
     clock = Clock(None if max_seconds is None else began + max_seconds)
     walks = [Walk(problem, fold, seed + k, clock) for k, fold in enumerate(folds)]
     final, chosen, status = Walk(problem, (), seed, clock), None, Status.SUCCESS

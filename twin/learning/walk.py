@@ -7,9 +7,15 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from twin.learning.levenberg import descend
+from twin import errors
+from twin.calibration.squares import fit_squares
 from twin.learning.matching import matched
-from twin.learning.problem import Problem, tamed
+from twin.learning.problem import LOSS, Problem
+from twin.status import Status
+
+REACH = 2.0  # most change of one coordinate in one step
+TRIES = 4  # shorter steps before one is given up, on average
+TOLERANCE = 1e-4  # of the cost: what is left to gain where a descent ends
 
 
 class LateError(Exception):
@@ -41,7 +47,7 @@ class Walk:
 
     def __init__(self, problem: Problem, fold: Sequence[int], seed: int, clock: Clock) -> None:
         self.problem, self.fold, self.clock = problem, tuple(fold), clock
-        self.seen = [k for k in range(len(problem.runs)) if k not in self.fold]
+        self.seen = [k for k in range(len(problem.rows.runs)) if k not in self.fold]
         self.theta, self.fixes = problem.restarted(seed)
         self.path: list[list[Any]] = []
         self.errors: list[list[float]] = []
@@ -52,11 +58,13 @@ class Walk:
         self.clock.look()
         if start == "rates":
             found = matched(self.problem, self.theta, self.fixes, self.seen)
-            if self._loss(found, self.seen) < self._loss(self.theta, self.seen):
+            if loss_of(self.problem, found, self.seen) < loss_of(self.problem, self.theta, self.seen):
                 self.theta = found
 
     def advance(self, size: float, iterations: int) -> None:
         """Up to `iterations` steps with corrections of the usual size `size`."""
+        import numpy as np
+
         thetas: list[Any] = []
         costs: list[float] = []
 
@@ -64,59 +72,57 @@ class Walk:
             thetas.append(theta)
             costs.append(cost)
             self.clock.look()
-            return False
+            return len(thetas) == iterations
 
-        function = self.problem.residuals(self.seen, self._scale())
-        self.theta = descend(function, self.theta, self.problem.prior(self.fixes, size), iterations=iterations, seen=seen)
-        thetas = thetas or [self.theta]
-        costs = costs or [float("nan")]
-        errors_ = [self._loss(theta, self.fold) if self.fold else float("nan") for theta in thetas]
+        problem = self.problem
+        scale = scales(problem, self.seen, problem.predicted(self.theta, self.seen))
+        function = problem.residuals(self.seen, scale, problem.prior(self.fixes, size))
+        try:
+            outcome = fit_squares(function, self.theta, problem.lower, problem.upper, loss=LOSS, tolerance=TOLERANCE,
+                                  max_iterations=TRIES * iterations, reach=np.full(len(self.theta), REACH), seen=seen)
+            if outcome.status is Status.STOPPED:
+                raise KeyboardInterrupt
+            self.theta = outcome.q
+        except errors.ConvergenceError:  # not even the start can be simulated: nothing is learned without these runs
+            pass
+        thetas, costs = thetas or [self.theta], costs or [float("nan")]
+        off = [loss_of(problem, theta, self.fold) if self.fold else float("nan") for theta in thetas]
         short = iterations - len(thetas)
         self.path.append(thetas + short * thetas[-1:])
-        self.errors.append(errors_ + short * errors_[-1:])
+        self.errors.append(off + short * off[-1:])
         self.costs.append(costs + short * costs[-1:])
 
     def at(self, choice: Choice | None) -> Any:
         """Unknowns at a choice; those of the last step where there is none."""
         return self.theta if choice is None or choice.stage < 0 else self.path[choice.stage][choice.iteration]
 
-    def _scale(self) -> dict[str, float]:
-        """How much larger than the stated noise the residuals of each signal are now: their weight in the next steps."""
-        return scales(self.problem, self.seen, self.problem.predicted(self.theta, self.seen))
 
-    def _loss(self, theta: Any, chosen: Sequence[int]) -> float:
-        """Error over that without corrections, mean over the signals of the chosen runs; wild samples count little."""
-        import numpy as np
-
-        kept = [k for k in chosen if self.problem.start[k] is not None]
-        before, after = [self.problem.start[k] for k in kept], self.problem.predicted(theta, kept)
-        if any(v is None for v in after):
-            return float("inf")
-        usual = scales(self.problem, kept, before)
-        sums = [{s: float(np.sum(tamed(r / usual[s])[0] ** 2)) for s, r in residuals(self.problem, kept, v).items()}
-                for v in (after, before)]
-        ratios = [np.sqrt(sums[0][s] / sums[1][s]) for s in sums[0] if sums[1][s] > 0]
-        return float(np.mean(ratios)) if ratios else 1.0
-
-
-def residuals(problem: Problem, chosen: Sequence[int], values: Sequence[Any]) -> dict[str, Any]:
-    """Residuals over the usual errors of the chosen runs, by signal."""
+def loss_of(problem: Problem, theta: Any, runs: Sequence[int]) -> float:
+    """Error over that without corrections, mean over the signals of the runs; wild samples count little."""
     import numpy as np
 
-    told: dict[str, list[Any]] = {}
-    for k, v in zip(chosen, values, strict=True):
-        samples = problem.runs[k].samples
-        for signal in problem.signals if v is not None else ():
-            told.setdefault(signal, []).append(((v - samples.values) / samples.spread)[samples.of(signal)])
-    return {s: found for s, r in told.items() if len(found := np.concatenate(r))}
+    runs = [k for k in runs if k in problem.usable]
+    values, usual = problem.predicted(theta, runs), scales(problem, runs, problem.start)
+    ratios = []
+    for s, signal in enumerate(problem.rows.signals):
+        mask = problem.of(runs) & (problem.rows.signal == s)
+        if mask.any():
+            spread = problem.spread[mask] * usual[signal]
+            after, before = (LOSS.cost((v - problem.rows.value)[mask] / spread) for v in (values, problem.start))
+            ratios += [np.sqrt(after / before)] if before > 0 else []
+    return float(np.mean(ratios)) if ratios and np.isfinite(ratios).all() else 1.0 if not ratios else float("inf")
 
 
-def scales(problem: Problem, chosen: Sequence[int], values: Sequence[Any]) -> dict[str, float]:
-    """Robust standard deviation of the residuals of each signal, in usual errors."""
+def scales(problem: Problem, runs: Sequence[int], values: Any) -> dict[str, float]:
+    """Robust standard deviation of the residuals of each signal in some runs, in usual errors."""
     import numpy as np
 
-    found = residuals(problem, chosen, values)
-    return {s: max(1.4826 * float(np.median(np.abs(found[s]))), 1e-3) if s in found else 1.0 for s in problem.signals}
+    found = {}
+    for s, signal in enumerate(problem.rows.signals):
+        mask = problem.of(runs) & (problem.rows.signal == s) & np.isfinite(values)
+        off = np.abs((values - problem.rows.value)[mask] / problem.spread[mask])
+        found[signal] = max(1.4826 * float(np.median(off)), 1e-3) if len(off) else 1.0
+    return found
 
 
 def errors_of(walks: Sequence[Walk]) -> Any:

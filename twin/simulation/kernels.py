@@ -255,20 +255,12 @@ class LoweredFunctions(Mapping[str, Function]):
     def _make(self, name: str) -> Function:
         import numpy as np
 
-        from twin.engine.kernels import python_kernels
+        from twin.simulation.numpy_path import kernel
 
-        program = self.system.program(name)
-        kernel = python_kernels(self.system, [name])[name]
-        n_out, n_work = program.size("out"), program.size("work")
-
-        def call(t: float, *vectors: Any) -> Any:
-            out = [0.0] * n_out
-            kernel(t, *(v if isinstance(v, list | tuple) else v.tolist() for v in vectors), out, [0.0] * n_work)
-            return np.asarray(out, dtype=float)
-
+        call = kernel(self.system, name, compiled=self.system.structure == "cells")
         if name != "jacobian":
             return call
-        rows, columns = self._places()
+        rows, columns = self.places
         n = self.system.n_x + self.system.n_z
 
         def dense(t: float, *vectors: Any) -> Any:
@@ -278,7 +270,8 @@ class LoweredFunctions(Mapping[str, Function]):
 
         return dense
 
-    def _places(self) -> tuple[list[int], list[int]]:
+    @functools.cached_property
+    def places(self) -> tuple[list[int], list[int]]:
         """Row and column in [x, z] of each entry of the `jacobian` kernel."""
         system = self.system
         if system.structure == "dense":
