@@ -85,15 +85,15 @@ class Program:
                     self.row(x - x0 / SCALE_X, 0, 0)
                     self.row(before - before0 / SCALE_U, 0, 0)
             else:
-                end = self.variable(f"x{k + 1}", LOW / SCALE_X, HIGH / SCALE_X, first)
+                end = self.variable(f"x{k + 1}", *inner, first)
             points = [x, z, end]
             for r in (1, 2):
                 self.row(sum(slopes[j, r] * points[j] for j in range(3)) - CSTR.interval * self.rhs(points[r], u), 0, 0)
             self.row(x[2] * 100 - 140 - slack, -np.inf, 0)
             if self.augmented:
                 self.variables += [following, held]
-                self.low += [*LOW / SCALE_X, -np.inf, -np.inf]
-                self.high += [*HIGH / SCALE_X, np.inf, np.inf]
+                self.low += [*inner[0], -np.inf, -np.inf]
+                self.high += [*inner[1], np.inf, np.inf]
                 self.start += [*first, 0, 0]
                 x, before = following, held
             else:

@@ -1,5 +1,8 @@
 """The five control problems of the examples of do-mpc, stated once: for do-mpc with CasADi, and for twinworks.
 
+As do-mpc 5.1 sets them up, states are bounded at nodes 1 to 19 and at the points within intervals 0 to 18; the last interval and
+its end are free (its terminal bounds are infinite unless they are set), and so they are in ours.
+
 Source of models, bounds, weights and initial states: do-mpc 5.1, examples CSTR, batch_reactor and industrial_poly (Fiedler et
 al., Control Eng. Pract. 140 (2023) 105676, doi:10.1016/j.conengprac.2023.105676).
 """
@@ -181,7 +184,7 @@ def controller(case: Case, robust: bool, **options: Any) -> Any:
         options["scenarios"] = twin.Scenarios(model, {n: [row[k] for row in rows] for k, (n, _) in enumerate(levels)})
     return optimizers.Nmpc(model, moves={named[n]: pair for n, pair in case.inputs.items()}, interval=case.interval, horizon=20,
                            change={named[n]: w / s**2 for n, (w, s) in case.change.items()}, limits=limits, degree=2,
-                           elements=case.elements, last_inner=False, **goal, **options)
+                           elements=case.elements, last_interval=False, **goal, **options)
 
 
 def do_mpc_controller(do_mpc: Any, casadi: Any, case: Case, robust: bool, options: Mapping[str, Any]) -> tuple[Any, Any]:

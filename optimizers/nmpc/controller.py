@@ -86,8 +86,8 @@ class Nmpc(AbstractController):
         Lengths, in intervals, over which the inputs stay, such as (1, 1, 2, 4, 12); replaces `horizon`.
     degree, elements
         Radau collocation: points of an element, elements of an interval.
-    last_inner
-        False: hard limits do not hold between the last two steps (as in do-mpc).
+    last_interval
+        False: hard limits do not hold in the last interval and at its end (as in do-mpc 5.1).
     real_time
         True: one Newton iteration a step, from the shifted plan of the step before.
     tolerance, max_iterations, max_seconds
@@ -122,7 +122,7 @@ class Nmpc(AbstractController):
                  change: Mapping[str, float] | None = None, limits: Mapping[str, Any] | None = None,
                  final: Mapping[str, Any] | None = None, inputs: Mapping[str, Any] | None = None,
                  parameters: Mapping[str, Any] | None = None, scenarios: Any = None, branching: int = 1,
-                 blocks: Sequence[int] | None = None, degree: int = 3, elements: int = 1, last_inner: bool = True,
+                 blocks: Sequence[int] | None = None, degree: int = 3, elements: int = 1, last_interval: bool = True,
                  real_time: bool = False, tolerance: float = 1e-8, max_iterations: int = 200,
                  max_seconds: float | None = None, execution: str | None = None) -> None:
         import numpy as np
@@ -131,7 +131,7 @@ class Nmpc(AbstractController):
         self.statement = st = statement_of(
             model, moves=moves, interval=interval, horizon=horizon, track=track or {}, maximize=maximize, minimize=minimize,
             change=change or {}, limits=limits or {}, final=final or {}, inputs=inputs or {}, parameters=parameters,
-            blocks=blocks, degree=degree, elements=elements, last_inner=last_inner)
+            blocks=blocks, degree=degree, elements=elements, last_interval=last_interval)
         self.interval, self.scenarios, self.real_time = st.interval, scenarios, real_time
         weights, samples = [1.0], np.array([st.p])
         if scenarios is not None:

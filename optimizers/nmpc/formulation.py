@@ -307,7 +307,7 @@ class Filler:
 
         st, problem, level, leaves, inside = self.problem.statement, self.problem, self.level, self.leaves, self.inside
         edge = level[1:]
-        points = np.ones(len(edge), dtype=bool) if st.last_inner else edge < st.steps
+        held_to = edge <= (st.steps if st.last_interval else st.steps - 1)
         held = np.array([*st.held, False])[level]
         for j, i in enumerate(problem.changes):
             row, (low, high) = 2 * len(problem.soft) + j, (v * st.interval for v in st.controls[i].rate)
@@ -320,13 +320,15 @@ class Filler:
 
         for i in problem.on_states:
             at_x, low, high = found(i)
-            raise_to(d.x_lower[1:, at_x], low[edge])
-            lower_to(d.x_upper[1:, at_x], high[edge])
-            d.xp_lower[points, :, at_x] = np.maximum(d.xp_lower[points, :, at_x], low[edge][points, None])
-            d.xp_upper[points, :, at_x] = np.minimum(d.xp_upper[points, :, at_x], high[edge][points, None])
+            low, high = np.where(held_to, low[edge], -math.inf), np.where(held_to, high[edge], math.inf)
+            raise_to(d.x_lower[1:, at_x], low)
+            lower_to(d.x_upper[1:, at_x], high)
+            raise_to(d.xp_lower[:, :, at_x], low[:, None])
+            lower_to(d.xp_upper[:, :, at_x], high[:, None])
         for j, i in enumerate(problem.on_paths):
             _, low, high = found(i)
-            d.path_lower[:, :, j], d.path_upper[:, :, j] = low[edge, None], high[edge, None]
+            d.path_lower[:, :, j] = np.where(held_to, low[edge], -math.inf)[:, None]
+            d.path_upper[:, :, j] = np.where(held_to, high[edge], math.inf)[:, None]
         for j, i in enumerate(problem.soft):
             _, low, high = found(i)
             d.row_upper[inside, 2 * j], d.row_lower[inside, 2 * j + 1] = high[level[inside]], low[level[inside]]

@@ -78,7 +78,7 @@ class Statement:
     p: tuple[float, ...]
     degree: int
     elements: int
-    last_inner: bool
+    last_interval: bool
 
     @property
     def steps(self) -> int:
@@ -94,7 +94,7 @@ class Statement:
 def statement_of(model: Any, *, moves: Any, interval: Any, horizon: int, track: Mapping[str, Any], maximize: Any, minimize: Any,
                  change: Mapping[str, float], limits: Mapping[str, Any], final: Mapping[str, Any], inputs: Mapping[str, Any],
                  parameters: Mapping[str, Any] | None, blocks: Sequence[int] | None, degree: int, elements: int,
-                 last_inner: bool) -> Statement:
+                 last_interval: bool) -> Statement:
     """The checked statement."""
     if not hasattr(model, "derivative") or not model.layout("state"):
         raise errors.SpecError(f"Nmpc got {type(model).__name__}. Expected a dynamic model; load a stored one with "
@@ -119,7 +119,7 @@ def statement_of(model: Any, *, moves: Any, interval: Any, horizon: int, track: 
     for size in made:
         count("a block", size)
     return Statement(check, check.time("interval", interval), made, controls, tracked, priced, tuple(found),
-                     _given(check, inputs, names), tuple(check.parameters(parameters)), degree, elements, last_inner)
+                     _given(check, inputs, names), tuple(check.parameters(parameters)), degree, elements, last_interval)
 
 
 def _controls(check: Checker, moves: Any, change: Mapping[str, float]) -> tuple[Control, ...]:

@@ -15,7 +15,7 @@ from processes.chemical import VanDeVusse
 MOVES = {"flow": (5, 100), "duty": (-8500, 0)}
 DO_MPC = dict(moves=MOVES, interval=0.005, track={"c_b": (0.6, 1.0)}, change={"flow": 0.1 / 100**2, "duty": 1e-3 / 2000**2},
               limits={"c_a": (0.1, 2), "c_b": (0.1, 2), "t_reactor": [(50, None), twin.soft(None, 140, price=100)],
-                      "t_jacket": (50, 140)}, degree=2, last_inner=False, tolerance=1e-10)
+                      "t_jacket": (50, 140)}, degree=2, last_interval=False, tolerance=1e-10)
 START = {"c_a": 0.8, "c_b": 0.5, "t_reactor": 134.14, "t_jacket": 130.0}
 LAST = {"flow": 0.0, "duty": 0.0}
 
