@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optimizers.nmpc.batch import NmpcBatch, solve_many
-from optimizers.nmpc.formulation import Filler, Moment
+from optimizers.nmpc.formulation import Moment
 from optimizers.nmpc.moments import Reader
 from optimizers.nmpc.prediction import Prediction
 from optimizers.nmpc.statement import statement_of
-from optimizers.nmpc.stepping import Stepper
+from optimizers.nmpc.stepping import Outcome, Stepper
 from optimizers.nmpc.tree import tree
 from twin import errors
 from twin.controller import AbstractController, ControllerInfo
@@ -37,9 +37,7 @@ class NmpcState:
     age
         Intervals since that plan was made.
     warm
-        The solver's last result, or None.
-    barrier
-        Barrier parameter from which the next warm start begins, in units of the tolerance.
+        What the solver remembers of the last step, or None.
     """
 
     time: float
@@ -47,7 +45,6 @@ class NmpcState:
     plan: Any = None
     age: int = 0
     warm: Any = None
-    barrier: float = 0.1
 
 
 class Nmpc(AbstractController):
@@ -265,18 +262,16 @@ class Nmpc(AbstractController):
         try:
             state = self._read_back(state, applied, said)
             moment = self.reader.moment(state.time, state.inputs, estimate, targets or {}, limits or {}, inputs or {})
-            result, filler, status, why, barrier = self.stepper.solve(state, moment, begin)
-            said += why
+            found = self.stepper.solve(state.warm, moment, begin)
+            said += [*moment.said, *found.said]
         except errors.TwinError as problem:
-            result, filler, status, barrier = None, None, Status.NOT_CONVERGED, state.barrier
+            found = Outcome(None, None, Status.NOT_CONVERGED, [], None)
             said.append(str(problem))
         except (ArithmeticError, ValueError, TypeError, KeyError, IndexError, OSError) as problem:
-            result, filler, status, barrier = None, None, Status.NOT_CONVERGED, state.barrier
+            found = Outcome(None, None, Status.NOT_CONVERGED, [], None)
             said.append(f"The step failed: {type(problem).__name__}: {problem}.")
         said += [f"'{name}' is not an argument of a step; it was ignored." for name in changes]
-        if result is None:
-            return self._fallback(state, status, said, begin)
-        return self._good(dataclasses.replace(state, barrier=barrier), result, filler, status, [*moment.said, *said], begin)
+        return self._fallback(state, found.status, said, begin) if found.result is None else self._good(state, found, said, begin)
 
     def _read_back(self, state: NmpcState, applied: Mapping[str, float] | None, said: list[str]) -> NmpcState:
         import numpy as np
@@ -292,20 +287,18 @@ class Nmpc(AbstractController):
                 values[known.index(name)] = float(value)
         return state if np.isnan(values).any() else dataclasses.replace(state, inputs=values)
 
-    def _good(self, state: NmpcState, result: Any, filler: Filler, status: Status, said: list[str],
-              begin: float) -> tuple[NmpcState, ControllerInfo]:
+    def _good(self, state: NmpcState, found: Outcome, said: list[str], begin: float) -> tuple[NmpcState, ControllerInfo]:
         """State and info after a plan was found."""
         import numpy as np
 
-        controls = self.statement.controls
+        controls, result = self.statement.controls, found.result
         path = self.tree.path(self.tree.leaves[0])
         plan = np.clip(result.u[list(path[:-1]), :len(controls)], [c.lower for c in controls], [c.upper for c in controls])
-        strict = filler is self.stepper.solver()[1]
-        new = NmpcState(state.time + self.interval, plan[0].copy(), plan, 1, result if strict else None, state.barrier)
-        if status is Status.ITERATION_LIMIT and self.real_time:
+        new = NmpcState(state.time + self.interval, plan[0].copy(), plan, 1, found.memory)
+        if found.status is Status.ITERATION_LIMIT and self.real_time:
             said.append(f"One iteration was made; the residual is {result.error:.2g}.")
-        prediction = Prediction(self, filler.problem, result, state.time)
-        info = ControllerInfo(status, " ".join(said), self._named(plan[0]), "", prediction, float(result.objective),
+        prediction = Prediction(self, found.filler.problem, result, state.time)
+        info = ControllerInfo(found.status, " ".join(said), self._named(plan[0]), "", prediction, float(result.objective),
                               int(result.iterations), clock.perf_counter() - begin)
         return new, info
 

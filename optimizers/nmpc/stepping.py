@@ -16,9 +16,49 @@ from twin.recipe import Profile
 from twin.status import Status
 
 ELASTIC = 1e3  # price of a nominal size of excess, in units of the objective's own size, where limits cannot all hold
-WARM = 20  # iterations that a warm start may take before a cold one is tried
+BARRIERS = 1e-9, 1e-4  # barrier parameters of warm starts, one after the other; the first near rest
+WARM = 12, 30  # iterations that such a warm start may take before a cold one is tried
+REST = 10  # steps with cold starts after warm ones failed
 REAL_TIME = 1e-6  # barrier of real-time iterations: one Newton step follows it well
-WIDEST = 1e5  # widest barrier of a warm start, in units of the tolerance
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Memory:
+    """What a step remembers for the next: which problem, its result, how to start warm.
+
+    Attributes
+    ----------
+    kind
+        "strict", or "elastic" where limits yield.
+    result
+        The solver's last success, or None.
+    level
+        Position in `BARRIERS`.
+    rest
+        Steps still to be started cold.
+    price
+        Factor on the prices of limits that yield.
+    calm
+        Steps in which no limit had to yield.
+    """
+
+    kind: str
+    result: Any = None
+    level: int = 0
+    rest: int = 0
+    price: float = 1.0
+    calm: int = 0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Outcome:
+    """A plan (None where nothing usable was found), how it was found, and what to remember."""
+
+    result: Any
+    filler: Any
+    status: Status
+    said: list[str]
+    memory: Memory | None
 
 
 class Stepper:
@@ -78,44 +118,63 @@ class Stepper:
         return any(k.price is None and k.phase is None for k in self.statement.limits) or \
             any(k.phase is not None for k in self.statement.limits)
 
-    def _warm(self, solver: Any, filler: Filler, moment: Moment, state: Any) -> tuple[Any, float]:
-        """Result of a warm start, None where it is not worth going on; and the barrier parameter of the next one.
-
-        A tiny barrier saves nearly all iterations; where that fails, the next step begins with a wider one, which narrows again.
-        """
-        start = {"start": "warm", "warm": state.warm, "shift": 1}
-        if self.real_time:
-            return self.timed(solver, filler, moment, start, {**self.options, "keep": "last", "mu": REAL_TIME}), state.barrier
-        most, mu = min(WARM, self.options["max_iterations"]), state.barrier * self.options["tol"]
-        options = {**self.options, "max_iterations": most, "mu": mu}
-        result = self.timed(solver, filler, moment, start, options)
-        if not result.status:
-            return None, min(state.barrier * 1e3, WIDEST)
-        return result, max(state.barrier / 10, 0.1)
-
-    def solve(self, state: Any, moment: Moment, begin: float) -> tuple[Any, Any, Status, list[str], float]:
-        """Result (None where nothing usable was found), its filler, status, sentences and the next barrier parameter."""
+    def solve(self, memory: Memory | None, moment: Moment, begin: float) -> Outcome:
+        """The best plan that can be found for a moment."""
+        if memory is not None and memory.kind == "elastic":
+            found = self._yielding(moment, memory, [], Status.INFEASIBLE, begin)
+            if found.result is not None:
+                return found
+            memory = None
         solver, filler = self.solver()
-        result, barrier = None, state.barrier
-        if state.warm is not None:
-            result, barrier = self._warm(solver, filler, moment, state)
-        if result is None:
-            result = self.timed(solver, filler, moment, {"start": "rollout"}, self.cold)
+        result, memory = self._attempt(solver, filler, moment, memory or Memory("strict"))
         if result.status or (self.real_time and result.status is Status.ITERATION_LIMIT and math.isfinite(result.error)):
-            return result, filler, result.status, [], barrier
-        why = [f"The optimization ended without success. {result.status}"]
+            return Outcome(result, filler, result.status, [], memory)
+        said = [f"The optimization ended without success. {result.status}"]
         if result.feasible:
-            return result, filler, Status.FEASIBLE, [*why, "Its best feasible plan is used."], barrier
-        left = self.options["max_seconds"] - (clock.perf_counter() - begin)
-        if result.status in (Status.INFEASIBLE, Status.NOT_CONVERGED, Status.ITERATION_LIMIT) and self.can_yield and left > 0:
-            why += _conflict(result, filler)
-            solver, filler = self.solver("elastic")
+            return Outcome(result, filler, Status.FEASIBLE, [*said, "Its best feasible plan is used."], memory)
+        if result.status in (Status.INFEASIBLE, Status.NOT_CONVERGED, Status.ITERATION_LIMIT) and self.can_yield:
             size = abs(result.objective) if math.isfinite(result.objective) else 1.0
-            moment = dataclasses.replace(moment, price=max(1.0, size))
-            yielding = self.timed(solver, filler, moment, {"start": "rollout"}, self.cold | {"max_seconds": left})
-            if yielding.status or yielding.feasible:
-                return yielding, filler, result.status, [*why, "The plan that exceeds the limits least is used."], barrier
-        return None, None, result.status, why, barrier
+            blank = Memory("elastic", price=max(1.0, size))
+            return self._yielding(moment, blank, [*said, *_conflict(result, filler)], result.status, begin)
+        return Outcome(None, None, result.status, said, None)
+
+    def _attempt(self, solver: Any, filler: Filler, moment: Moment, memory: Memory) -> tuple[Any, Memory]:
+        """A warm start where one may pay, a cold one where it did not; and what to remember.
+
+        A tiny barrier saves nearly all iterations. Where that fails a wider one is used from then on, and where that fails, too,
+        cold starts only, for some steps.
+        """
+        level, rest = memory.level, memory.rest
+        if memory.result is not None and rest == 0:
+            start = {"start": "warm", "warm": memory.result, "shift": 1}
+            if self.real_time:
+                result = self.timed(solver, filler, moment, start, {**self.options, "keep": "last", "mu": REAL_TIME})
+                return result, dataclasses.replace(memory, result=result)
+            mu = max(BARRIERS[level], self.options["tol"] / 10)
+            options = {**self.options, "max_iterations": min(WARM[level], self.options["max_iterations"]), "mu": mu}
+            result = self.timed(solver, filler, moment, start, options)
+            if result.status:
+                return result, dataclasses.replace(memory, result=result)
+            level, rest = (level + 1, 0) if level + 1 < len(BARRIERS) else (level, REST)
+        result = self.timed(solver, filler, moment, {"start": "rollout"}, self.cold)
+        kept = result if result.status else None
+        return result, dataclasses.replace(memory, result=kept, level=level, rest=max(rest - 1, 0))
+
+    def _yielding(self, moment: Moment, memory: Memory, said: list[str], status: Status, begin: float) -> Outcome:
+        """The plan that exceeds the hard limits least; a full success where it exceeds none."""
+        left = self.options["max_seconds"] - (clock.perf_counter() - begin)
+        if left <= 0:
+            return Outcome(None, None, Status.TIME_LIMIT, said, None)
+        solver, filler = self.solver("elastic")
+        result, memory = self._attempt(solver, filler, dataclasses.replace(moment, price=memory.price), memory)
+        if not (result.status or result.feasible):
+            return Outcome(None, None, status, said, None)
+        excess = _excess(result, filler.problem)
+        calm = 0 if excess else memory.calm + 1
+        memory = dataclasses.replace(memory, calm=calm)
+        if not excess and result.status:
+            return Outcome(result, filler, Status.SUCCESS, [], memory if calm < self.statement.steps else None)
+        return Outcome(result, filler, status, [*said, f"Limits yield: {'; '.join(excess) or 'the solver was not sure'}."], memory)
 
     def timed(self, solver: Any, filler: Filler, moment: Moment, start: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
         """One solve; without a watch on the clock where the cap on iterations ends it in time anyway."""
@@ -128,6 +187,17 @@ class Stepper:
         pace = 4 * (clock.perf_counter() - begin) / max(result.iterations, 1)
         self.pace = pace if math.isinf(self.pace) else max(self.pace, pace)
         return result
+
+
+def _excess(result: Any, problem: Problem) -> list[str]:
+    """Hard limits that a yielding plan exceeds, by how much at most."""
+    first = len(problem.statement.controls)
+    found = []
+    for j, i in enumerate(problem.soft):
+        hard, most = problem.statement.limits[i], float(result.u[:, first + j].max())
+        if hard.price is None and most > 1e-6 * hard.place.size:
+            found.append(f"{_limit_text(hard)} is exceeded by up to {most:.3g} {hard.place.unit}")
+    return found
 
 
 def _conflict(result: Any, filler: Filler) -> list[str]:
