@@ -320,11 +320,11 @@ class Filler:
 
         for i in problem.on_states:
             at_x, low, high = found(i)
-            low, high = np.where(held_to, low[edge], -math.inf), np.where(held_to, high[edge], math.inf)
-            raise_to(d.x_lower[1:, at_x], low)
-            lower_to(d.x_upper[1:, at_x], high)
-            raise_to(d.xp_lower[:, :, at_x], low[:, None])
-            lower_to(d.xp_upper[:, :, at_x], high[:, None])
+            least, most = np.where(held_to, low[edge], -math.inf), np.where(held_to, high[edge], math.inf)
+            raise_to(d.x_lower[1:, at_x], least)
+            lower_to(d.x_upper[1:, at_x], most)
+            raise_to(d.xp_lower[:, :, at_x], least[:, None])
+            lower_to(d.xp_upper[:, :, at_x], most[:, None])
         for j, i in enumerate(problem.on_paths):
             _, low, high = found(i)
             d.path_lower[:, :, j] = np.where(held_to, low[edge], -math.inf)[:, None]

@@ -172,9 +172,12 @@ class Stepper:
         excess = _excess(result, filler.problem)
         calm = 0 if excess else memory.calm + 1
         memory = dataclasses.replace(memory, calm=calm)
+        if any(k.phase is not None for k in self.statement.limits):
+            return Outcome(result, filler, status, [*said, "The limits at the end of the horizon were left out."], None)
         if not excess and result.status:
             return Outcome(result, filler, Status.SUCCESS, [], memory if calm < self.statement.steps else None)
-        return Outcome(result, filler, status, [*said, f"Limits yield: {'; '.join(excess) or 'the solver was not sure'}."], memory)
+        told = f"Limits yield: {'; '.join(excess)}." if excess else "The plan keeps all limits, but is not proved to be the best."
+        return Outcome(result, filler, status if excess else Status.FEASIBLE, [*said, told], memory)
 
     def timed(self, solver: Any, filler: Filler, moment: Moment, start: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
         """One solve; without a watch on the clock where the cap on iterations ends it in time anyway."""
