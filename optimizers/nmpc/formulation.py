@@ -220,6 +220,7 @@ class Filler:
         self.low = np.array([c.lower for c in st.controls])
         self.high = np.array([c.upper for c in st.controls])
         self.clock = st.interval * np.arange(st.steps + 1)
+        self.base: tuple[Moment, list[Any]] | None = None  # what was filled last, to copy from
         self.ready: list[tuple[Moment, Any]] = []  # data that are free, with the moment they were last filled for
 
     def data(self, moment: Moment) -> Any:
@@ -228,8 +229,13 @@ class Filler:
         if self.ready:
             last, d = self.ready.pop()
             d = d if moment.alike(last) else None
+        if d is None and self.base is not None and moment.alike(self.base[0]):
+            d = self.solver.data()
+            for own, known in zip(d.record, self.base[1], strict=True):
+                own[...] = known
         if d is None:
             d = self._filled(moment)
+            self.base = moment, [array.copy() for array in d.record]
         times = moment.time + self.clock
         d.t_start[:] = times[self.level[self.up]]
         d.p_node[:, 0] = times[self.level]
