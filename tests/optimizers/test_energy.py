@@ -44,7 +44,7 @@ def test_a_year_of_storage_and_demand_charges() -> None:
     assert found.objective / without.objective == pytest.approx(0.9507, abs=1e-4)
     falls = [without.details["peaks"][month] - peak for month, peak in found.details["peaks"].items()]
     assert max(falls) <= 1.0 + 1e-6
-    assert min(falls) > 0.99
+    assert min(falls) > 0.95
     assert sum(f > 1.0 - 1e-6 for f in falls) >= 9  # elsewhere the peak is too wide for 4 MWh
 
 
