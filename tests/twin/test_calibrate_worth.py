@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
@@ -286,3 +287,61 @@ def test_programs_on_arrays_agree_with_plain_python() -> None:
             out, work = [0.0] * program.size("out"), [0.0] * program.size("work")
             space[name](0.0, *([float(v) for v in points[a][:, k]] for a in "xzudp"), out, work)
             assert np.allclose(found[:, k], out, rtol=1e-12, atol=1e-300)
+
+
+class Unstable(twin.DynamicModel):
+    """Bock's test: the solution sin(p t) beside a mode that grows by e^20 along the run (Bock 1983, there with 60)."""
+
+    y1 = twin.state("-", nominal=1)
+    y2 = twin.state("-", nominal=3)
+    p = twin.parameter(2.0, "-")
+
+    def rhs(self, s: Any) -> Any:
+        return {"y1": s.y2, "y2": 400 * s.y1 - (400 + self.p**2) * twin.jnp.sin(self.p * s.time)}
+
+    def initial(self) -> Any:
+        return {"y1": 0.0, "y2": np.pi}
+
+
+def test_open_pieces_reach_what_one_unstable_run_does_not() -> None:
+    times, random = np.linspace(0.1, 1, 10), np.random.default_rng(0)
+    data = {"y1": (times, np.sin(np.pi * times) + 0.05 * random.standard_normal(10)),
+            "y2": (times, np.pi * np.cos(np.pi * times) + 0.05 * random.standard_normal(10))}
+    unknowns = ["p", "initial.y1", "initial.y2"]
+    fit = twin.calibrate(Unstable(), data, unknowns, noise={"y1": 0.05, "y2": 0.05}, method="multiple")
+    assert fit["p"] == pytest.approx(np.pi, abs=0.05)
+    assert fit.stats["steps"] <= 20
+    with pytest.raises(twin.ConvergenceError, match="The iteration limit was reached"):
+        twin.calibrate(Unstable(), data, unknowns, noise={"y1": 0.05, "y2": 0.05}, method="shooting", max_iterations=30)
+
+
+def test_a_misspelt_series_and_a_stored_model_are_told(tmp_path: Any) -> None:
+    runs = [twin.Run("r", None, [twin.Series(n, *v, "g/l") for n, v in samples(0).items()]
+                     + [twin.Series("yields", [1.0], [0.6], "-")], "h")]
+    fit = twin.calibrate(Decay(), twin.Data(runs), ["k", "charge"])
+    assert fit.findings[0] == "Series 'yields' (in all runs) is no signal of Decay and was not used."
+    twin.save(tmp_path / "decay.twin", Decay())
+    stored = twin.load(tmp_path / "decay.twin")
+    with pytest.raises(twin.SpecError, match=r"is a stored model. Its parameters are fitted through its class"):
+        twin.calibrate(stored, samples(0), ["k"])
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"unknowns": ["kk"]}, "Unknown unknown 'kk' of Decay"),
+    ({"unknowns": ["k", "k"]}, "'k' is named twice"),
+    ({"unknowns": [twin.Unknown("k", start=-1.0)]}, "The start of Decay.k is -1 1/h"),
+    ({"unknowns": [twin.Unknown("y", bounds=(0.5, 0.5))]}, "Expected lower < upper"),
+    ({"unknowns": [twin.Unknown("y", prior=(0.5, 0.0))]}, "Expected a positive deviation"),
+    ({"unknowns": []}, "There is nothing to calibrate"),
+    ({"noise": {"c": 1.0}}, "Unknown measured signal 'c'"),
+    ({"noise": {"a": 0.0}}, "The noise of a is 0.0. Expected a positive standard deviation in g/l"),
+    ({"noise": 3.0}, "noise is 3.0. Expected"),
+    ({"loss": "hubr"}, "loss is 'hubr'. Expected one of squares, huber, soft_l1"),
+    ({"method": "best"}, "method is 'best'"),
+    ({"initial": "frist"}, "initial is 'frist'"),
+    ({"signals": ["c"]}, "Unknown measured signal 'c' of Decay"),
+    ({"confidence": 95}, "confidence is 95 -"),
+])
+def test_mistakes_are_told(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(twin.SpecError, match=re.escape(message)):
+        twin.calibrate(Decay(), samples(0), **{"unknowns": ["k"], **change})

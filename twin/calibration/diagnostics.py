@@ -14,6 +14,7 @@ from twin.calibration.squares import Outcome
 from twin.calibration.unknowns import INITIAL
 from twin.recipe import Profile
 
+HAIR = 1e10  # standard deviations for a change of 100 % from which on an optimum is doubtful
 LOOSE = 0.5  # relative standard error from which on a direction counts as not fixed
 CLOSE = 0.98  # correlation of two that are hard to tell apart
 DOUBT = 0.01  # p-value below which a test is told
@@ -32,9 +33,9 @@ def examine(problem: Problem, outcome: Outcome, precision: Precision, confidence
     """Everything there is to say about a fit."""
     tests = [_tests(problem, outcome, precision, k) for k in range(len(problem.engine.rows.signals))]
     suspicion = suspects.suspects_of(problem, outcome, precision)
-    sentences = [*_few(problem, outcome, precision), *_bounds(problem, outcome, precision), *_weak(problem, outcome, precision),
-                 *_starts(problem, outcome), *suspicion.sentences, *_misfit(problem, precision), *_growing(problem, outcome),
-                 *_patterns(tests)]
+    at = problem, outcome, precision
+    sentences = [*_few(*at), *_explosive(*at), *_bounds(*at), *_weak(*at), *_starts(problem, outcome), *suspicion.sentences,
+                 *_misfit(problem, precision), *_growing(problem, outcome), *_patterns(tests)]
     return Found(tuple(tests), tuple(sentences), suspicion.outliers)
 
 
@@ -86,7 +87,7 @@ def _normality(r: Any) -> float:
 def _patterns(tests: Sequence[Mapping[str, Any]]) -> list[str]:
     said = []
     for t in tests:
-        if t["runs_p"] < DOUBT and t["lag_1"] > 0:
+        if t["runs_p"] < DOUBT and t["lag_1"] > 0 and t["rms"] > 0.05 * t["noise"]:
             said.append(f"The residuals of {t['signal']} keep their sign longer than chance would (runs test p = "
                         f"{t['runs_p']:.2g}, "
                         f"neighbors correlate by {t['lag_1']:.2f}): the model misses something there, and the intervals are too "
@@ -123,7 +124,8 @@ def _misfit(problem: Problem, precision: Precision) -> list[str]:
     if above < 1e-3:
         return [f"The residuals are {ratio:.3g} times as large as the noise stated: the model does not describe the data "
                 "within it, "
-                "or the noise is larger. The intervals hold for the noise stated."]
+                "or the noise is larger. The intervals hold for the noise stated."
+                + (" It may be a local optimum: try starts=10." if ratio > 3 else "")]
     if above > 1 - 1e-3:
         return [f"The residuals are only {ratio:.3g} times the noise stated: it is stated too large, and so are the intervals."]
     return []
@@ -137,6 +139,18 @@ def _few(problem: Problem, outcome: Outcome, precision: Precision) -> list[str]:
     return [f"{rows} {what} cannot fix {free} unknowns with anything left to judge the fit by. Measure more, hold "
             "some "
             "unknowns at known values, or give priors."]
+
+
+def _explosive(problem: Problem, outcome: Outcome, precision: Precision) -> list[str]:
+    """Unknowns of which a hair's breadth moves the samples beyond all measure: the optimum is lost in rounding."""
+    import numpy as np
+
+    if not len(precision.free) or not precision.singular[0] * math.sqrt(precision.factor) > HAIR:
+        return []
+    k = precision.free[int(np.argmax(np.abs(precision.directions[0])))]
+    return [f"A change of {problem.space.labels[k]} by one part in {HAIR:.0e} moves the samples by standard deviations: errors "
+            "grow along "
+            "the runs, and the optimum may be lost in rounding. Use method='multiple', or cut the runs into shorter ones."]
 
 
 def _bounds(problem: Problem, outcome: Outcome, precision: Precision) -> list[str]:

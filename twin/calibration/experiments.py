@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -66,6 +67,11 @@ def experiments_of(model: Any, data: Any, *, signals: Sequence[str] | None = Non
             for name in per_run:
                 if name not in [r.name for r in runs]:
                     raise errors.unknown("run", name, "the data", [r.name for r in runs])
+    if not hasattr(model, "with_parameter_vector"):
+        raise errors.SpecError(f"{check.name} is a stored model. Its parameters are fitted through its class: load it with "
+                               "twin.load(path, model=TheClass).")
+    if not model.layout("state"):
+        raise errors.SpecError(f"{check.name} has no states: nothing moves in time. Expected a dynamic model.")
     left_out = {(run, signal, round(float(t), 9)) for run, signal, t in exclude}
     wanted = list(signals) if signals is not None else known
     found = [_experiment(model, run, [n for n in wanted if n in run], recipe, inputs, initial, left_out) for run in runs]
@@ -74,6 +80,23 @@ def experiments_of(model: Any, data: Any, *, signals: Sequence[str] | None = Non
         raise errors.DataError(f"The data hold no sample of a state, algebraic or output of {check.name} that can be fitted. "
                                f"They hold {measured}. Name the series as the signals of the model.")
     return tuple(found)
+
+
+def unused(model: Any, experiments: Sequence[Experiment]) -> list[str]:
+    """Sentences on series whose name is no signal of the model."""
+    known = [s.name for s in model.signals]
+    lost: dict[str, list[str]] = {}
+    for e in experiments:
+        for name in e.data.names:
+            if name not in known:
+                lost.setdefault(name, []).append(e.name)
+    said = []
+    for name, runs in lost.items():
+        near = difflib.get_close_matches(name, known, 1, 0.6)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        where = "in all runs" if len(runs) == len(experiments) else f"in run {', '.join(runs[:3])}"
+        said.append(f"Series '{name}' ({where}) is no signal of {Checker(model).name} and was not used.{hint}")
+    return said
 
 
 def _experiment(model: Any, run: Run, names: Sequence[str], recipe: Any, inputs: Mapping[str, Any] | None, initial: Any,

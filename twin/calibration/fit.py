@@ -10,7 +10,7 @@ from typing import Any
 
 from twin import errors
 from twin.calibration import starts as starting
-from twin.calibration.experiments import experiments_of
+from twin.calibration.experiments import experiments_of, unused
 from twin.calibration.noise import Noise
 from twin.calibration.pieces import Pieces, small, usable
 from twin.calibration.problem import Problem, leverages
@@ -121,8 +121,9 @@ def calibrate(model: Any, data: Any, unknowns: Sequence[str | Unknown] | Mapping
     problem = Problem(engine, space, Noise(model, engine.rows, noise), robust)
     limits = _Limits(max_iterations, begin + max_seconds, progress)
     found = _by_method(problem, method, noise, limits, threads, (starts, spread, seed))
-    result = concluded(found.problem, found.outcome, found.said, confidence, found.others, time.perf_counter() - begin,
-                       limits.used)
+    limits.close()
+    said = [*unused(model, experiments), *found.said]
+    result = concluded(found.problem, found.outcome, said, confidence, found.others, time.perf_counter() - begin, limits.used)
     if throw and result.status in (Status.NOT_CONVERGED, Status.ITERATION_LIMIT):
         raise errors.ConvergenceError(f"{result.message} Best so far: {result.summary()}", status=result.status,
                                       calibration=result)
@@ -155,11 +156,15 @@ class _Limits:
 
     def __init__(self, iterations: int, until: float, progress: Progress | None) -> None:
         self.left, self.until, self.used = iterations, until, 0
-        self.progress = progress or starting.line()
+        self.line = starting.Line()
+        self.progress = progress or self.line
 
     @property
     def seconds(self) -> float:
         return self.until - time.perf_counter()
+
+    def close(self) -> None:
+        self.line.close()
 
     def take(self, outcome: Outcome) -> None:
         self.used += outcome.iterations

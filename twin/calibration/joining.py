@@ -90,8 +90,10 @@ class _Join:
                     q, rows, status = self._along(q)
             except KeyboardInterrupt:
                 q, rows, status = self.q, self.rows, Status.STOPPED
-            if not status or (fine := self._finer(q, rows)) is None:
+            if not status:
+                message = self._growth(q) if status is Status.NOT_CONVERGED else ""
                 break
+            fine = self._finer(q, rows)
             if isinstance(fine, tuple):
                 q, rows = fine
                 break
@@ -241,6 +243,22 @@ class _Join:
             if self.damping > 1e8:
                 return None
         return None
+
+    def _growth(self, q: Any) -> str:
+        """A sentence where small errors grow so much along a run that its pieces cannot be eliminated one after the other."""
+        import numpy as np
+
+        linear, pieces = self._linearized(q), self.pieces
+        for r, shot in enumerate(pieces.shots):
+            through = np.eye(pieces.n_x)
+            for k in range(pieces.first[r], pieces.first[r + 1]):
+                through = linear.through[k] @ through
+                grown = float((np.abs(through) * pieces.size[None, :pieces.n_x] / pieces.size[:pieces.n_x, None]).max())
+                if grown > 1e8:
+                    return (f"Small changes grow by a factor {grown:.1g} along run '{shot.experiment.name}'. Cut the run into "
+                            "shorter "
+                            "ones, each with its initial states as unknowns.")
+        return ""
 
     def _finer(self, q: Any, rows: tuple[Any, Any]) -> Any:
         """What half the mesh width says: (coordinates, rows) where it agrees, else the pieces on a mesh that is divided."""

@@ -7,7 +7,7 @@ import dataclasses
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from twin import errors
@@ -16,19 +16,24 @@ from twin.calibration.unknowns import Space
 from twin.engine.workers import default_threads
 
 
-def line(patience: float = 2.0) -> Callable[[int, float], None]:
+class Line:
     """A progress line on a terminal, for fits that take longer than `patience` seconds."""
-    begin, last = time.monotonic(), 0.0
 
-    def show(step: int, cost: float) -> None:
-        nonlocal last
+    def __init__(self, patience: float = 2.0) -> None:
+        self.begin, self.last, self.patience, self.shown = time.monotonic(), 0.0, patience, False
+
+    def __call__(self, step: int, cost: float) -> None:
+        """Show where the fit is."""
         now = time.monotonic()
-        if sys.stderr is not None and sys.stderr.isatty() and now - begin > patience and now - last > 0.2:
-            last = now
-            sys.stderr.write(f"\rtwin: step {step}, cost {cost:.6g}, {now - begin:.0f} s ")
+        if sys.stderr is not None and sys.stderr.isatty() and now - self.begin > self.patience and now - self.last > 0.2:
+            self.last, self.shown = now, True
+            sys.stderr.write(f"\rtwin: step {step}, cost {cost:.6g}, {now - self.begin:.0f} s ")
             sys.stderr.flush()
 
-    return show
+    def close(self) -> None:
+        """End the line."""
+        if self.shown:
+            sys.stderr.write("\n")
 
 
 def drawn(space: Space, q: Any, count: int, spread: float, seed: int) -> list[Any]:

@@ -60,6 +60,19 @@ def _deviations(problem: Problem, r: Any) -> Any:
     return found
 
 
+def _least(problem: Problem) -> Any:
+    """Residuals below this are no matter: three deviations where they were stated, else 1e-4 of the spread of the signal."""
+    import numpy as np
+
+    rows, noise = problem.engine.rows, problem.noise
+    found = np.full(len(rows), 3.0)
+    for k, name in enumerate(rows.signals):
+        mine = rows.signal == k
+        if noise.equal or name in noise.estimated:
+            found[mine] = 1e-4 * float(np.std(rows.value[mine])) / noise.sigma[mine]
+    return found
+
+
 def _bent(r: Any, jacobian: Any, deviation: Any) -> Any:
     """Residuals of a robust fit of the linearized model: weights that fall with the size of a residual (Cauchy)."""
     import numpy as np
@@ -90,7 +103,8 @@ def _wild(problem: Problem, outcome: Outcome, precision: Precision) -> tuple[lis
             break
         jacobian = here.jacobian[:m][:, free] / _weights(m, wild)[:, None]
         left = _bent(r, jacobian, _deviations(problem, r))
-        far = {int(k) for k in np.flatnonzero(np.abs(left) > limit * _deviations(problem, left))}
+        bar = np.maximum(limit * _deviations(problem, left), _least(problem))
+        far = {int(k) for k in np.flatnonzero(np.abs(left) > bar)}
         if not far - wild:
             break
         if len(far | wild) > max(MANY, m // 50):

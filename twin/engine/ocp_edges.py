@@ -1,6 +1,7 @@
 """Elimination of the collocation points of an edge, element by element. Engine subset.
 
-The step of the unknowns of an element is v0 + V dy with dy the step of [X, U] of the parent.
+The step of the unknowns of an element is v0 + V da, with da those entries of the step of the parent's [X, U] that matter to
+the points. Vectors of a point are in the order [unknowns, others], as in Ocp.point_jac.
 """
 
 # ruff: noqa: F403, F405
@@ -13,14 +14,11 @@ from twin.engine.ocp_records import *
 def fill_element(m: Ocp, w: Work, block: int, h: float) -> int:
     """Write the matrix of an element and the right-hand sides that give V, from the kernel outs of its points."""
     n_c = m.size[N_C]
-    n_x = m.size[N_X]
-    n_z = m.size[N_Z]
-    n_y = m.size[N_Y]
     n_v = m.size[N_V]
-    n_f = m.size[N_F]
+    n_a = m.size[N_A]
     degree = m.size[DEGREE]
     row = m.point_jac[0]
-    column = m.point_jac[1]
+    place = m.point_jac[1]
     a = w.lu[block]
     v = w.v[block]
     for i in range(m.size[BLOCK]):
@@ -28,7 +26,7 @@ def fill_element(m: Ocp, w: Work, block: int, h: float) -> int:
         for q in range(m.size[BLOCK]):
             line[q] = 0.0
         line = v[i]
-        for q in range(n_y):
+        for q in range(n_a):
             line[q] = 0.0
     inner = block % m.size[ELEMENTS]
     for j in range(degree):
@@ -44,23 +42,19 @@ def fill_element(m: Ocp, w: Work, block: int, h: float) -> int:
             for i in range(n_c):
                 line = v[at + i]
                 before = w.v[block - 1][(degree - 1) * n_v + i]
-                for q in range(n_y):
+                for q in range(n_a):
                     line[q] = -slope[0] * before[q]
         slopes = w.point_out[block * degree + j]
-        for q in range(m.size[PATH_AT]):
-            i = row[q]
-            c = column[q]
-            value = slopes[n_f + q]
-            if i < n_c:
+        for q in range(m.size[JAC_V]):
+            value = slopes[m.size[N_F] + q]
+            if row[q] < n_c:
                 value *= -h
-            if c < n_c:
-                a[at + i][at + c] += value
-            elif c < n_x:
-                v[at + i][c] -= value
-            elif c < n_x + n_z:
-                a[at + i][at + n_c + c - n_x] += value
-            else:
-                v[at + i][c - n_z] -= value
+            a[at + row[q]][at + place[q]] += value
+        for q in range(m.size[JAC_V], m.size[PATH_AT]):
+            value = slopes[m.size[N_F] + q]
+            if row[q] < n_c:
+                value *= -h
+            v[at + row[q]][place[q] - n_v] -= value
     return 0
 
 
@@ -72,117 +66,166 @@ def factor_edge(m: Ocp, d: Data, w: Work, e: int) -> int:
         fill_element(m, w, block, d.length[e] / elements)
         if factor_dense(w.lu[block], w.lu_pivot[block], m.size[BLOCK]) != 0:
             return 1
-        solve_rows(w.lu[block], w.lu_pivot[block], w.v[block], m.size[BLOCK], m.size[N_Y])
+        solve_rows(w.lu[block], w.lu_pivot[block], w.v[block], m.size[BLOCK], m.size[N_A])
     return 0
 
 
-def add_line(m: Ocp, v: Matrix, at: int, column: int, factor: float, out: Vector) -> int:
-    """Add factor times the row of sensitivities of variable `column` of [x, z, u] at a point to `out`."""
+def condense_point(m: Ocp, w: Work, point: int, v: Matrix, at: int, last: int, value: Matrix) -> int:
+    """Add the Hessian of a point in terms of the others to `qa`; at the `last` point with the value function of the child."""
     n_c = m.size[N_C]
-    n_x = m.size[N_X]
-    n_z = m.size[N_Z]
-    if column < n_c:
-        line = v[at + column]
-        for q in range(m.size[N_Y]):
-            out[q] += factor * line[q]
-    elif column < n_x:
-        out[column] += factor
-    elif column < n_x + n_z:
-        line = v[at + n_c + column - n_x]
-        for q in range(m.size[N_Y]):
-            out[q] += factor * line[q]
-    else:
-        out[column - n_z] += factor
-    return 0
-
-
-def condense_edge(m: Ocp, w: Work, e: int, target: Matrix) -> int:
-    """Add the Hessian of the points of an edge, in terms of [X, U] of the parent, to `target`."""
-    n_c = m.size[N_C]
-    n_x = m.size[N_X]
-    n_z = m.size[N_Z]
-    n_y = m.size[N_Y]
     n_v = m.size[N_V]
-    degree = m.size[DEGREE]
+    n_a = m.size[N_A]
     delta = w.number[DELTA]
-    hv = w.hv
-    for k in range(m.size[ELEMENTS]):
-        block = e * m.size[ELEMENTS] + k
-        v = w.v[block]
-        for j in range(degree):
-            point = block * degree + j
-            at = j * n_v
-            rows = m.counts[FIRST_POINT_ROW] + point * m.size[N_ROW_P]
-            slopes = w.point_out[point]
-            for i in range(n_v):
-                line = hv[i if i < n_c else i - n_c + n_x]
-                factor = delta + w.weight[rows + i]
-                before = v[at + i]
-                for q in range(n_y):
-                    line[q] = factor * before[q]
-            for i in range(n_c, n_x):
-                line = hv[i]
-                for q in range(n_y):
-                    line[q] = 0.0
-            for i in range(n_x + n_z, m.size[N_Q]):
-                line = hv[i]
-                for q in range(n_y):
-                    line[q] = 0.0
-            first = m.size[N_F] + m.size[JAC_P]
-            for q in range(m.size[HES_P]):
-                i = m.point_hes[0][q]
-                c = m.point_hes[1][q]
-                value = slopes[first + q]
-                add_line(m, v, at, c, value, hv[i])
-                if i != c:
-                    add_line(m, v, at, i, value, hv[c])
-            for i in range(n_v):
-                line = hv[i if i < n_c else i - n_c + n_x]
-                before = v[at + i]
-                for a in range(n_y):
-                    factor = before[a]
-                    if factor != 0.0:
-                        out = target[a]
-                        for q in range(n_y):
-                            out[q] += factor * line[q]
-            for i in range(n_c, n_x):
-                line = hv[i]
-                out = target[i]
-                for q in range(n_y):
-                    out[q] += line[q]
-            for i in range(n_x + n_z, m.size[N_Q]):
-                line = hv[i]
-                out = target[i - n_z]
-                for q in range(n_y):
-                    out[q] += line[q]
-            if m.size[N_PATH] > 0:
-                condense_path(m, w, point, rows + n_v, v, at, target)
+    rows = m.counts[FIRST_POINT_ROW] + point * m.size[N_ROW_P]
+    slopes = w.point_out[point]
+    first = m.size[N_F] + m.size[JAC_P]
+    row = m.point_hes[0]
+    column = m.point_hes[1]
+    for i in range(n_v):
+        out = w.hv[i]
+        factor = delta + w.weight[rows + i]
+        line = v[at + i]
+        for q in range(n_a):
+            out[q] = factor * line[q]
+    if last == 1:
+        for i in range(n_c):
+            out = w.hv[i]
+            p = value[i]
+            for k in range(n_c):
+                factor = p[k]
+                line = v[at + k]
+                for q in range(n_a):
+                    out[q] += factor * line[q]
+    for k in range(m.size[HES_VV]):
+        factor = slopes[first + k]
+        out = w.hv[row[k]]
+        line = v[at + column[k]]
+        for q in range(n_a):
+            out[q] += factor * line[q]
+        if row[k] != column[k]:
+            out = w.hv[column[k]]
+            line = v[at + row[k]]
+            for q in range(n_a):
+                out[q] += factor * line[q]
+    for k in range(m.size[HES_VV], m.size[HES_VA]):
+        factor = slopes[first + k]
+        other = column[k] - n_v
+        w.hv[row[k]][other] += factor
+        out = w.qa[other]
+        line = v[at + row[k]]
+        for q in range(n_a):
+            out[q] += factor * line[q]
+    for k in range(m.size[HES_VA], m.size[HES_P]):
+        factor = slopes[first + k]
+        i = row[k] - n_v
+        j = column[k] - n_v
+        w.qa[i][j] += factor
+        if i != j:
+            w.qa[j][i] += factor
+    for i in range(n_v):
+        line = w.hv[i]
+        before = v[at + i]
+        for a in range(n_a):
+            factor = before[a]
+            out = w.qa[a]
+            for q in range(n_a):
+                out[q] += factor * line[q]
+    if m.size[N_PATH] > 0:
+        condense_path(m, w, point, rows, v, at)
     return 0
 
 
-def condense_path(m: Ocp, w: Work, point: int, rows: int, v: Matrix, at: int, target: Matrix) -> int:
-    """Add the squares of the path rows of a point to `target`."""
-    n_y = m.size[N_Y]
+def condense_path(m: Ocp, w: Work, point: int, rows: int, v: Matrix, at: int) -> int:
+    """Add the squares of the path rows of a point to `qa`."""
+    n_v = m.size[N_V]
+    n_a = m.size[N_A]
     slopes = w.point_out[point]
     line = w.path_row
-    q = m.size[PATH_AT]
-    while q < m.size[COST_AT]:
-        i = m.point_jac[0][q]
-        weight = w.weight[rows + i - m.size[N_V]]
-        for a in range(n_y):
-            line[a] = 0.0
-        while q < m.size[COST_AT]:
-            if m.point_jac[0][q] != i:
+    k = m.size[PATH_AT]
+    while k < m.size[COST_AT]:
+        i = m.point_jac[0][k]
+        weight = w.weight[rows + i]
+        for q in range(n_a):
+            line[q] = 0.0
+        while k < m.size[COST_AT]:
+            if m.point_jac[0][k] != i:
                 break
-            add_line(m, v, at, m.point_jac[1][q], slopes[m.size[N_F] + q], line)
-            q += 1
+            factor = slopes[m.size[N_F] + k]
+            place = m.point_jac[1][k]
+            if place < n_v:
+                before = v[at + place]
+                for q in range(n_a):
+                    line[q] += factor * before[q]
+            else:
+                line[place - n_v] += factor
+            k += 1
         if weight != 0.0:
-            for a in range(n_y):
+            for a in range(n_a):
                 factor = weight * line[a]
-                if factor != 0.0:
-                    out = target[a]
-                    for c in range(n_y):
-                        out[c] += factor * line[c]
+                out = w.qa[a]
+                for q in range(n_a):
+                    out[q] += factor * line[q]
+    return 0
+
+
+def condense_edge(m: Ocp, w: Work, e: int) -> int:
+    """Add Hessian of the points and value function of the child, in terms of the parent's [X, U], to the parent's Hessian."""
+    n_c = m.size[N_C]
+    n_k = m.size[N_K]
+    n_x = m.size[N_X]
+    n_a = m.size[N_A]
+    n_v = m.size[N_V]
+    degree = m.size[DEGREE]
+    elements = m.size[ELEMENTS]
+    value = w.h[e + 1]
+    target = w.h[m.parent[e + 1]]
+    for a in range(n_a):
+        out = w.qa[a]
+        for q in range(n_a):
+            out[q] = 0.0
+    for k in range(elements):
+        block = e * elements + k
+        for j in range(degree):
+            last = 0
+            if k == elements - 1 and j == degree - 1:
+                last = 1
+            condense_point(m, w, block * degree + j, w.v[block], j * n_v, last, value)
+    for a in range(n_a):
+        out = target[m.column[a]]
+        line = w.qa[a]
+        for q in range(n_a):
+            out[m.column[q]] += line[q]
+    # Value function of the carried states: x_next = keep x + gain u.
+    v = w.v[(e + 1) * elements - 1]
+    at = (degree - 1) * n_v
+    line = w.ga
+    for k in range(n_k):
+        keep = m.carry[k][0]
+        gain = m.carry[k][1]
+        own = n_c + k
+        from_u = n_x + m.carry_input[k]
+        p = value[own]
+        for q in range(n_a):
+            line[q] = 0.0
+        for i in range(n_c):
+            factor = p[i]
+            before = v[at + i]
+            for q in range(n_a):
+                line[q] += factor * before[q]
+        if keep != 0.0:
+            for q in range(n_a):
+                target[own][m.column[q]] += keep * line[q]
+                target[m.column[q]][own] += keep * line[q]
+            for j in range(n_k):
+                target[own][n_c + j] += keep * m.carry[j][0] * p[n_c + j]
+                target[own][n_x + m.carry_input[j]] += keep * m.carry[j][1] * p[n_c + j]
+        if gain != 0.0:
+            for q in range(n_a):
+                target[from_u][m.column[q]] += gain * line[q]
+                target[m.column[q]][from_u] += gain * line[q]
+            for j in range(n_k):
+                target[from_u][n_c + j] += gain * m.carry[j][0] * p[n_c + j]
+                target[from_u][n_x + m.carry_input[j]] += gain * m.carry[j][1] * p[n_c + j]
     return 0
 
 
@@ -208,18 +251,15 @@ def particular(m: Ocp, w: Work, e: int) -> int:
 
 
 def point_gradient(m: Ocp, w: Work, point: int, q: Vector, out: Vector) -> int:
-    """Write Hessian times `q` plus the gradient of cost and rows of a point, both in [x, z, u], into `out`."""
-    n_c = m.size[N_C]
-    n_x = m.size[N_X]
+    """Write Hessian times `q` plus the gradient of cost and rows of a point into `out`."""
     n_v = m.size[N_V]
     delta = w.number[DELTA]
     rows = m.counts[FIRST_POINT_ROW] + point * m.size[N_ROW_P]
     slopes = w.point_out[point]
-    for i in range(m.size[N_Q]):
-        out[i] = 0.0
     for i in range(n_v):
-        c = i if i < n_c else i - n_c + n_x
-        out[c] = w.pull[rows + i] + (delta + w.weight[rows + i]) * q[c]
+        out[i] = w.pull[rows + i] + (delta + w.weight[rows + i]) * q[i]
+    for i in range(n_v, m.size[N_Q]):
+        out[i] = 0.0
     first = m.size[N_F] + m.size[JAC_P]
     for k in range(m.size[HES_P]):
         i = m.point_hes[0][k]
@@ -229,10 +269,10 @@ def point_gradient(m: Ocp, w: Work, point: int, q: Vector, out: Vector) -> int:
         if i != c:
             out[c] += value * q[i]
     row = m.point_jac[0]
-    column = m.point_jac[1]
+    place = m.point_jac[1]
     first = m.size[N_F]
     for k in range(m.size[COST_AT], m.size[JAC_P]):
-        out[column[k]] += w.cost_point[point] * slopes[first + k]
+        out[place[k]] += w.cost_point[point] * slopes[first + k]
     k = m.size[PATH_AT]
     while k < m.size[COST_AT]:
         i = row[k]
@@ -242,61 +282,87 @@ def point_gradient(m: Ocp, w: Work, point: int, q: Vector, out: Vector) -> int:
         while k < m.size[COST_AT]:
             if row[k] != i:
                 break
-            total += slopes[first + k] * q[column[k]]
+            total += slopes[first + k] * q[place[k]]
             k += 1
         total = w.weight[r] * total + w.pull[r]
         for a in range(begin, k):
-            out[column[a]] += total * slopes[first + a]
+            out[place[a]] += total * slopes[first + a]
     return 0
 
 
-def edge_gradient(m: Ocp, w: Work, e: int, target: Vector) -> int:
-    """Add the gradient of the points of an edge at v0, in terms of [X, U] of the parent, to `target`."""
+def edge_gradient(m: Ocp, w: Work, e: int) -> int:
+    """Add gradient of the points at v0 and of the value function of the child at its step `b` to the parent's gradient."""
     n_c = m.size[N_C]
+    n_k = m.size[N_K]
     n_x = m.size[N_X]
-    n_z = m.size[N_Z]
-    n_y = m.size[N_Y]
+    n_a = m.size[N_A]
     n_v = m.size[N_V]
+    degree = m.size[DEGREE]
+    elements = m.size[ELEMENTS]
+    c = e + 1
     q = w.q
     out = w.tq
+    ga = w.ga
+    pb = w.pb
+    b = w.b[c]
+    v0 = w.v0[c * elements - 1]
+    for i in range(n_c):
+        b[i] = v0[(degree - 1) * n_v + i]
+    for i in range(n_k):
+        b[n_c + i] = -w.cgap[c][i]
+    for i in range(n_x):
+        total = w.hn[c][i]
+        row = w.h[c][i]
+        for k in range(n_x):
+            total += row[k] * b[k]
+        pb[i] = total
     for i in range(m.size[N_Q]):
         q[i] = 0.0
-    for k in range(m.size[ELEMENTS]):
-        block = e * m.size[ELEMENTS] + k
+    for a in range(n_a):
+        ga[a] = 0.0
+    for k in range(elements):
+        block = e * elements + k
         v0 = w.v0[block]
-        for j in range(m.size[DEGREE]):
+        for j in range(degree):
             at = j * n_v
             for i in range(n_v):
-                q[i if i < n_c else i - n_c + n_x] = v0[at + i]
-            point_gradient(m, w, block * m.size[DEGREE] + j, q, out)
+                q[i] = v0[at + i]
+            point_gradient(m, w, block * degree + j, q, out)
+            if k == elements - 1 and j == degree - 1:
+                for i in range(n_c):
+                    out[i] += pb[i]
             for i in range(n_v):
-                factor = out[i if i < n_c else i - n_c + n_x]
+                factor = out[i]
                 line = w.v[block][at + i]
-                for a in range(n_y):
-                    target[a] += factor * line[a]
-            for i in range(n_c, n_x):
-                target[i] += out[i]
-            for i in range(n_x + n_z, m.size[N_Q]):
-                target[i - n_z] += out[i]
+                for a in range(n_a):
+                    ga[a] += factor * line[a]
+            for a in range(n_a):
+                ga[a] += out[n_v + a]
+    target = w.hn[m.parent[c]]
+    for a in range(n_a):
+        target[m.column[a]] += ga[a]
+    for k in range(n_k):
+        target[n_c + k] += pb[n_c + k] * m.carry[k][0]
+        target[n_x + m.carry_input[k]] += pb[n_c + k] * m.carry[k][1]
     return 0
 
 
 def edge_steps(m: Ocp, w: Work, e: int) -> int:
     """Steps of the unknowns of an edge and of the rows on its points from the step of the parent."""
-    n_c = m.size[N_C]
-    n_x = m.size[N_X]
-    n_z = m.size[N_Z]
-    n_y = m.size[N_Y]
+    n_a = m.size[N_A]
     n_v = m.size[N_V]
     dy = w.dy[m.parent[e + 1]]
+    da = w.ga
+    for a in range(n_a):
+        da[a] = dy[m.column[a]]
     for k in range(m.size[ELEMENTS]):
         block = e * m.size[ELEMENTS] + k
         dv = w.dv[block]
         for i in range(m.size[BLOCK]):
             line = w.v[block][i]
             total = w.v0[block][i]
-            for q in range(n_y):
-                total += line[q] * dy[q]
+            for a in range(n_a):
+                total += line[a] * da[a]
             dv[i] = total
         for j in range(m.size[DEGREE]):
             point = block * m.size[DEGREE] + j
@@ -306,36 +372,23 @@ def edge_steps(m: Ocp, w: Work, e: int) -> int:
             for i in range(m.size[N_PATH]):
                 w.along[rows + n_v + i] = 0.0
             slopes = w.point_out[point]
-            for k2 in range(m.size[PATH_AT], m.size[COST_AT]):
-                r = rows + m.point_jac[0][k2]
-                c = m.point_jac[1][k2]
-                change = 0.0
-                if c < n_c:
-                    change = dv[j * n_v + c]
-                elif c < n_x:
-                    change = dy[c]
-                elif c < n_x + n_z:
-                    change = dv[j * n_v + n_c + c - n_x]
-                else:
-                    change = dy[c - n_z]
-                w.along[r] += slopes[m.size[N_F] + k2] * change
+            for q in range(m.size[PATH_AT], m.size[COST_AT]):
+                place = m.point_jac[1][q]
+                change = dv[j * n_v + place] if place < n_v else da[place - n_v]
+                w.along[rows + m.point_jac[0][q]] += slopes[m.size[N_F] + q] * change
     return 0
 
 
 def edge_multipliers(m: Ocp, w: Work, e: int) -> int:
     """Multipliers of the dynamics of an edge after the step, from the costate of its end."""
     n_c = m.size[N_C]
-    n_x = m.size[N_X]
-    n_z = m.size[N_Z]
     n_v = m.size[N_V]
     degree = m.size[DEGREE]
     c = e + 1
     dy = w.dy[m.parent[c]]
     q = w.q
-    for i in range(n_c, n_x):
-        q[i] = dy[i]
-    for i in range(n_x + n_z, m.size[N_Q]):
-        q[i] = dy[i - n_z]
+    for a in range(m.size[N_A]):
+        q[n_v + a] = dy[m.column[a]]
     end = w.adjoint  # derivative with respect to the end of the element
     for i in range(n_c):
         end[i] = w.costate[c][i]
@@ -348,10 +401,10 @@ def edge_multipliers(m: Ocp, w: Work, e: int) -> int:
         for j in range(degree):
             at = j * n_v
             for i in range(n_v):
-                q[i if i < n_c else i - n_c + n_x] = dv[at + i]
+                q[i] = dv[at + i]
             point_gradient(m, w, block * degree + j, q, w.tq)
             for i in range(n_v):
-                lam[at + i] = -w.tq[i if i < n_c else i - n_c + n_x]
+                lam[at + i] = -w.tq[i]
         for i in range(n_c):
             lam[(degree - 1) * n_v + i] -= end[i]
         solve_transposed(w.lu[block], w.lu_pivot[block], lam, m.size[BLOCK])

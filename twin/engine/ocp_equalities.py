@@ -76,8 +76,8 @@ def hand_up(m: Ocp, d: Data, w: Work, c: int) -> int:
         for i in range(n_c):
             if a[i] != 0.0:
                 line = w.v[last][at + i]
-                for q in range(n_y):
-                    g[q] += a[i] * line[q]
+                for q in range(m.size[N_A]):
+                    g[m.column[q]] += a[i] * line[q]
         for i in range(n_c, n_x):
             g[i] += a[i] * m.carry[i - n_c][0]
             g[n_x + m.carry_input[i - n_c]] += a[i] * m.carry[i - n_c][1]

@@ -53,9 +53,9 @@ def merit(m: Ocp, w: Work, cost: float, u: Matrix, val: Vector, s: Vector) -> fl
 
 def cost_slope(m: Ocp, w: Work) -> float:
     """Derivative of the barrier function along the step."""
-    n_c = m.size[N_C]
+    m.size[N_C]
     n_x = m.size[N_X]
-    n_z = m.size[N_Z]
+    m.size[N_Z]
     n_v = m.size[N_V]
     total = 0.0
     for n in range(m.counts[NODES]):
@@ -86,16 +86,8 @@ def cost_slope(m: Ocp, w: Work) -> float:
             at = (point % m.size[DEGREE]) * n_v
             slopes = w.point_out[point]
             for k in range(m.size[COST_AT], m.size[JAC_P]):
-                c = m.point_jac[1][k]
-                change = 0.0
-                if c < n_c:
-                    change = dv[at + c]
-                elif c < n_x:
-                    change = dy[c]
-                elif c < n_x + n_z:
-                    change = dv[at + n_c + c - n_x]
-                else:
-                    change = dy[c - n_z]
+                place = m.point_jac[1][k]
+                change = dv[at + place] if place < n_v else dy[m.column[place - n_v]]
                 total += w.cost_point[point] * slopes[m.size[N_F] + k] * change
     mu = w.number[N_MU]
     omega = w.number[OMEGA]

@@ -10,13 +10,15 @@ from typing import NamedTuple
 
 from twin.engine.records import Cube, IntegerRows, Integers, Kernel, Matrix, Vector
 
-# Ocp.size: known when the code is compiled. N_Y = N_X + N_U, N_V = N_C + N_Z unknowns a point, N_Q = N_X + N_Z + N_U.
+# Ocp.size: known when the code is compiled. N_Y = N_X + N_U; N_V = N_C + N_Z unknowns a point; N_A of the [X, U] of the
+# parent matter to the points of an edge, first the collocated states; N_Q = N_V + N_A.
 N_C, N_K, N_X, N_Z, N_U, N_PATH, N_D, N_Y, N_V, N_Q = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 DEGREE, ELEMENTS, POINTS, BLOCK = 10, 11, 12, 13  # POINTS an edge, BLOCK = DEGREE N_V
 N_F, N_ROW, N_ROW_P = 14, 15, 16  # values of the point function; rows a node [X, U, D]; rows a point [x, z, path]
 D_STAGE, D_TERMINAL, D_INITIAL = 17, 18, 19
 JAC_P, HES_P, JAC_S, HES_S, JAC_T, HES_T, JAC_I, HES_I = 20, 21, 22, 23, 24, 25, 26, 27  # numbers of nonzeros
-PATH_AT, COST_AT, OCP_SIZE = 28, 29, 30  # first nonzero of the path rows and of the integrand's row in point_jac
+PATH_AT, COST_AT = 28, 29  # first nonzero of the path rows and of the integrand's row in point_jac
+N_A, JAC_V, HES_VV, HES_VA, OCP_SIZE = 30, 31, 32, 33, 34  # nonzeros of equations by unknowns; ends of groups of point_hes
 # Ocp.counts: known when it runs.
 NODES, EDGES, ROWS, FIRST_POINT_ROW, OCP_COUNT = 0, 1, 2, 3, 4
 # Ocp.kind
@@ -46,8 +48,9 @@ class Ocp(NamedTuple):
     slope: Matrix  # row j: derivative at point j (1 to degree) by the values at points 0 to degree
     tau: Vector
     quad: Vector
-    point_jac: IntegerRows  # rows, columns in [x, z, u]
-    point_hes: IntegerRows
+    column: Integers  # the N_A places in [X, U]
+    point_jac: IntegerRows  # row, place in [unknowns, N_A]; equations by unknowns, equations by others, path rows, integrand
+    point_hes: IntegerRows  # unknown and unknown, unknown and other, other and other
     stage_jac: IntegerRows
     stage_hes: IntegerRows
     terminal_jac: IntegerRows
@@ -189,13 +192,15 @@ class Work(NamedTuple):
     v: Cube
     v0: Matrix
     hv: Matrix
+    qa: Matrix
+    ga: Vector
+    pb: Vector
     path_row: Vector
     q: Vector
     tq: Vector
     adjoint: Vector
     # Riccati recursion.
     h: Cube
-    pa: Matrix
     hn: Matrix
     inverse: Matrix
     diagonal: Vector

@@ -50,9 +50,7 @@ def node_hessian(m: Ocp, w: Work, n: int) -> int:
         for q in range(n_y):
             line[q] = 0.0
         line[i] = w.weight[rows + i] + w.number[DELTA]
-        w.done[n][i] = BY_PIVOT
-        if w.sort[rows + i] == FIXED:
-            w.done[n][i] = HELD
+        w.done[n][i] = HELD if w.sort[rows + i] == FIXED else BY_PIVOT
     for i in range(n_x, n_y):
         h[i][i] += w.number[PROX]
     if m.has_u[n] == 0:
@@ -112,52 +110,6 @@ def eliminate(m: Ocp, w: Work, n: int) -> int:
     return 0
 
 
-def push(m: Ocp, w: Work, c: int) -> int:
-    """Add the value function of a node, in terms of [X, U] of its parent, to the parent's Hessian."""
-    n_c = m.size[N_C]
-    n_x = m.size[N_X]
-    n_y = m.size[N_Y]
-    target = w.h[m.parent[c]]
-    value = w.h[c]
-    v = w.v[c * m.size[ELEMENTS] - 1]
-    at = (m.size[DEGREE] - 1) * m.size[N_V]
-    for i in range(n_x):
-        out = w.pa[i]
-        row = value[i]
-        for q in range(n_y):
-            out[q] = 0.0
-        for k in range(n_c):
-            factor = row[k]
-            line = v[at + k]
-            for q in range(n_y):
-                out[q] += factor * line[q]
-        for k in range(n_c, n_x):
-            out[k] += row[k] * m.carry[k - n_c][0]
-            out[n_x + m.carry_input[k - n_c]] += row[k] * m.carry[k - n_c][1]
-    for i in range(n_c):
-        line = v[at + i]
-        row = w.pa[i]
-        for a in range(n_y):
-            factor = line[a]
-            if factor != 0.0:
-                out = target[a]
-                for q in range(n_y):
-                    out[q] += factor * row[q]
-    for i in range(n_c, n_x):
-        row = w.pa[i]
-        factor = m.carry[i - n_c][0]
-        if factor != 0.0:
-            out = target[i]
-            for q in range(n_y):
-                out[q] += factor * row[q]
-        factor = m.carry[i - n_c][1]
-        if factor != 0.0:
-            out = target[n_x + m.carry_input[i - n_c]]
-            for q in range(n_y):
-                out[q] += factor * row[q]
-    return 0
-
-
 def factorize(m: Ocp, d: Data, w: Work, fresh: int) -> int:
     """Factors of the Newton matrix with regularization DELTA; `fresh`: the derivatives have changed."""
     nodes = m.counts[NODES]
@@ -176,20 +128,16 @@ def factorize(m: Ocp, d: Data, w: Work, fresh: int) -> int:
                 if factor_edge(m, d, w, n - 1) != 0:
                     return SINGULAR
                 w.state[EDGES_LEFT] = n - 1
-            condense_edge(m, w, n - 1, w.h[m.parent[n]])
-            push(m, w, n)
+            condense_edge(m, w, n - 1)
             hand_up(m, d, w, n)
     return FACTORED
 
 
 def backward(m: Ocp, d: Data, w: Work) -> int:
     """The recursion on gradients, for the residuals `cres`, `cgap`, `cval` and the pulls of the rows."""
-    n_c = m.size[N_C]
-    n_k = m.size[N_K]
     n_x = m.size[N_X]
     n_y = m.size[N_Y]
     nodes = m.counts[NODES]
-    at = (m.size[DEGREE] - 1) * m.size[N_V]
     for n in range(nodes):
         h = w.hn[n]
         rows = n * m.size[N_ROW]
@@ -214,31 +162,9 @@ def backward(m: Ocp, d: Data, w: Work) -> int:
                 for q in range(k):
                     h[q] -= factor * row[q]
         if n > 0:
-            e = n - 1
-            p = m.parent[n]
-            particular(m, w, e)
-            v0 = w.v0[n * m.size[ELEMENTS] - 1]
-            b = w.b[n]
-            for i in range(n_c):
-                b[i] = v0[at + i]
-            for i in range(n_k):
-                b[n_c + i] = -w.cgap[n][i]
+            particular(m, w, n - 1)
+            edge_gradient(m, w, n - 1)
             equality_residual_up(m, d, w, n)
-            target = w.hn[p]
-            edge_gradient(m, w, e, target)
-            v = w.v[n * m.size[ELEMENTS] - 1]
-            for i in range(n_x):
-                total = h[i]
-                row = w.h[n][i]
-                for k in range(n_x):
-                    total += row[k] * b[k]
-                if i < n_c:
-                    line = v[at + i]
-                    for q in range(n_y):
-                        target[q] += total * line[q]
-                else:
-                    target[i] += total * m.carry[i - n_c][0]
-                    target[n_x + m.carry_input[i - n_c]] += total * m.carry[i - n_c][1]
     return 0
 
 

@@ -162,7 +162,7 @@ def lagrangian(m: Ocp, d: Data, w: Work) -> int:
     """Write the gradient of the Lagrangian at the iterate into `dn` (nodes) and `dp` (points); needs `differentiate`."""
     n_c = m.size[N_C]
     n_x = m.size[N_X]
-    n_z = m.size[N_Z]
+    m.size[N_Z]
     n_v = m.size[N_V]
     n_y = m.size[N_Y]
     degree = m.size[DEGREE]
@@ -217,7 +217,7 @@ def lagrangian(m: Ocp, d: Data, w: Work) -> int:
                 slopes = w.point_out[first + j]
                 for q in range(m.size[JAC_P]):
                     i = m.point_jac[0][q]
-                    column = m.point_jac[1][q]
+                    place = m.point_jac[1][q]
                     factor = w.cost_point[first + j]
                     if i < n_c:
                         factor = -h * lam[j * n_v + i]
@@ -226,14 +226,10 @@ def lagrangian(m: Ocp, d: Data, w: Work) -> int:
                     elif q < m.size[COST_AT]:
                         factor = y[at + i - n_v]
                     factor *= slopes[m.size[N_F] + q]
-                    if column < n_c:
-                        out[column] += factor
-                    elif column < n_x:
-                        own[column] += factor
-                    elif column < n_x + n_z:
-                        out[n_c + column - n_x] += factor
+                    if place < n_v:
+                        out[place] += factor
                     else:
-                        own[column - n_z] += factor
+                        own[m.column[place - n_v]] += factor
         last = w.dp[(e + 1) * elements * degree - 1]
         for i in range(n_c):
             w.costate[c][i] = -last[i]

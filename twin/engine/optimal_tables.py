@@ -80,7 +80,15 @@ def _point(spec: OcpSpec) -> Lowered:
         return flat / size
 
     sizes = {"x": spec.n_x, "z": spec.n_z, "u": spec.n_u, "d": 1, "p": spec.n_p_edge}
-    return lower_function(function, "point", sizes)
+    n_v = spec.n_c + spec.n_z
+
+    def order(i: int, j: int, second: bool) -> Any:
+        other = [not (k < spec.n_c or spec.n_x <= k < spec.n_x + spec.n_z) for k in (i, j)]
+        if second:
+            return sum(other), i, j
+        return (0, other[1], i, j) if i < n_v else (1, i, j)
+
+    return lower_function(function, "point", sizes, order)
 
 
 def _node(spec: OcpSpec, name: str) -> Lowered:
@@ -155,15 +163,18 @@ def tables_of(spec: OcpSpec) -> Tables:
     size, counts = sizes_of(spec), counts_of(spec)
     n_v, rows = size[r.N_V], size[r.N_D]
     fields: dict[str, Any] = {}
-    for name, at in zip(KERNELS, (r.JAC_P, r.JAC_S, r.JAC_T, r.JAC_I), strict=True):
-        known = lowered.get(name)
-        jac, hes = (known.jacobian, known.hessian) if known else ((), ())
+    for name, at in zip(KERNELS[1:], (r.JAC_S, r.JAC_T, r.JAC_I), strict=True):
+        jac, hes = lowered[name].jacobian, lowered[name].hessian
         size[at], size[at + 1] = len(jac), len(hes)
-        fields[f"{name}_jac"] = [list(part) for part in zip(*jac, strict=True)] or [[], []]
-        fields[f"{name}_hes"] = [list(part) for part in zip(*hes, strict=True)] or [[], []]
-    in_front = [i for i, _ in lowered["point"].jacobian] if "point" in lowered else []
-    size[r.PATH_AT] = sum(i < n_v for i in in_front)
-    size[r.COST_AT] = sum(i < n_v + spec.n_path for i in in_front)
+        fields[f"{name}_jac"], fields[f"{name}_hes"] = _transposed(jac), _transposed(hes)
+    column, first, second = point_patterns(spec, lowered.get("point"))
+    fields["column"], fields["point_jac"], fields["point_hes"] = column, _transposed(first), _transposed(second)
+    size[r.N_A], size[r.N_Q], size[r.JAC_P], size[r.HES_P] = len(column), n_v + len(column), len(first), len(second)
+    size[r.JAC_V] = sum(i < n_v and j < n_v for i, j in first)
+    size[r.PATH_AT] = sum(i < n_v for i, _ in first)
+    size[r.COST_AT] = sum(i < n_v + spec.n_path for i, _ in first)
+    size[r.HES_VV] = sum(i < n_v and j < n_v for i, j in second)
+    size[r.HES_VA] = sum(i < n_v for i, _ in second)
     tau, slope, quad = radau(spec.degree)
     scale = [*spec.scale("x_scale"), *spec.scale("u_scale")]
     pad = lambda field: [*spec.scale(field), *[1.0] * (rows - len(spec.scale(field)))]  # noqa: E731
@@ -176,6 +187,26 @@ def tables_of(spec: OcpSpec) -> Tables:
     }
     node_out = max(programs[f"{n}_all"].size("out") for n in KERNELS[1:])
     return Tables(fields, programs, (node_out, programs["point_all"].size("out")))
+
+
+def _transposed(pairs: Sequence[tuple[int, int]]) -> list[list[int]]:
+    return [list(part) for part in zip(*pairs, strict=True)] or [[], []]
+
+
+def point_patterns(spec: OcpSpec, point: Lowered | None) -> tuple[list[int], list[tuple[int, int]], list[tuple[int, int]]]:
+    """Places in [X, U] that matter to the points, and the nonzeros of a point in the order [unknowns, these]."""
+    n_c, n_x, n_z, n_v = spec.n_c, spec.n_x, spec.n_z, spec.n_c + spec.n_z
+    column = list(range(n_c))
+    if point is None:
+        return column, [], []
+    local = {c: c for c in range(n_c)} | {n_x + i: n_c + i for i in range(n_z)}
+    used = {j for _, j in point.jacobian} | {j for pair in point.hessian for j in pair}
+    for c in sorted(used - set(local)):
+        local[c] = n_v + len(column)
+        column.append(c if c < n_x else c - n_z)
+    jac = [(i, local[j]) for i, j in point.jacobian]
+    hes = [(min(local[i], local[j]), max(local[i], local[j])) for i, j in point.hessian]
+    return column, jac, hes
 
 
 def tree_of(spec: OcpSpec) -> dict[str, list[int]]:
@@ -221,7 +252,7 @@ def work_shapes(t: Tables, equalities: int, longest: int) -> dict[str, tuple[int
     size, count = t.fields["size"], t.fields["counts"]
     nodes, edges, rows = count[r.NODES], count[r.EDGES], count[r.ROWS]
     n_x, n_u, n_z, n_k, n_y, n_q, block = (size[k] for k in (r.N_X, r.N_U, r.N_Z, r.N_K, r.N_Y, r.N_Q, r.BLOCK))
-    points, blocks = edges * size[r.POINTS], edges * size[r.ELEMENTS]
+    points, blocks, n_a = edges * size[r.POINTS], edges * size[r.ELEMENTS], size[r.N_A]
     answer = answer_shapes(t)
     out: dict[str, tuple[int, ...]] = {"stop": (1,), "state": (r.STATE_LENGTH,), "number": (r.NUMBER_LENGTH,)}
     out |= {k: answer[k] for k in ("x", "u", "xp", "zp", "lam", "kap", "s", "zl", "zu", "y")}
@@ -234,9 +265,10 @@ def work_shapes(t: Tables, equalities: int, longest: int) -> dict[str, tuple[int
             "node_out": (nodes, t.kernel_outs[0]), "point_out": (points, t.kernel_outs[1]), "out": (max(t.kernel_outs),),
             "multiplier": (2 + max(size[r.N_F], size[r.N_D]),), "none": (1,),
             "kernel": (max(1, max(p.size("work") for p in t.programs.values())),)}
-    out |= {"lu": (blocks, block, block), "lu_pivot": (blocks, block), "v": (blocks, block, n_y), "v0": (blocks, block),
-            "hv": (n_q, n_y), "path_row": (n_y,), "q": (n_q,), "tq": (n_q,), "adjoint": (n_x,), "h": (nodes, n_y, n_y),
-            "pa": (n_x, n_y), "hn": (nodes, n_y), "inverse": (nodes, n_y), "diagonal": (n_y,), "done": (nodes, n_y),
+    out |= {"lu": (blocks, block, block), "lu_pivot": (blocks, block), "v": (blocks, block, n_a), "v0": (blocks, block),
+            "hv": (size[r.N_V], n_a), "qa": (n_a, n_a), "ga": (n_a,), "pb": (n_x,), "path_row": (n_a,), "q": (n_q,),
+            "tq": (n_q,), "adjoint": (n_x,), "h": (nodes, n_y, n_y), "hn": (nodes, n_y), "inverse": (nodes, n_y),
+            "diagonal": (n_y,), "done": (nodes, n_y),
             "b": (nodes, n_x)}
     total = equalities
     out |= {"g_count": (nodes, 3), "g": (total, n_y), "g_own": (total,), "g_up": (total,), "g_row": (total,),

@@ -72,11 +72,14 @@ class Translator:
     kernels
         C names of the kernels by field of Model, where they stand in the same translation unit; otherwise they are
         called through the struct.
+    lengths
+        Row lengths of fields that are known when the text is made, by record and field.
     """
 
     def __init__(self, fixed: Mapping[tuple[str, str], Mapping[int, int]] | None = None,
-                 kernels: Mapping[str, str] | None = None) -> None:
-        self.fixed, self.kernels = dict(fixed or {}), dict(kernels or {})
+                 kernels: Mapping[str, str] | None = None,
+                 lengths: Mapping[tuple[str, str], Sequence[int]] | None = None) -> None:
+        self.fixed, self.kernels, self.lengths = dict(fixed or {}), dict(kernels or {}), dict(lengths or {})
         self.constants: dict[str, Text] = {}
         self.values: dict[str, int] = {}
         self.records: dict[str, dict[str, Kind]] = {}
@@ -345,8 +348,10 @@ class FunctionWriter:
     def of_attribute(self, node: ast.Attribute) -> Text:
         record = self.value(node.value)
         kind = self.unit.records[record.kind.base][node.attr]
-        return Text(f"{record.c}->{node.attr}", kind,
-                    tuple(f"{record.c}->{node.attr}_{i}" for i in range(1, kind.dims)))
+        known = self.unit.lengths.get((record.kind.base, node.attr))
+        lengths = tuple(f"INT64_C({n})" for n in known) if known else \
+            tuple(f"{record.c}->{node.attr}_{i}" for i in range(1, kind.dims))
+        return Text(f"{record.c}->{node.attr}", kind, lengths)
 
     def of_subscript(self, node: ast.Subscript) -> Text:
         known = self.known(node)

@@ -11,6 +11,8 @@ from twin.lowering.builder import Builder
 from twin.lowering.program import Program
 from twin.lowering.scalar import finish, scalar_nodes
 
+Order = Callable[[int, int, bool], Any]
+
 
 @dataclasses.dataclass(frozen=True)
 class Lowered:
@@ -31,8 +33,16 @@ class Lowered:
         return self.values.size("out")
 
 
-def lower_function(function: Callable[..., Any], name: str, sizes: Mapping[str, int]) -> Lowered:
-    """Lower f(t, x, z, u, d, p) -> flat array with its derivatives; `sizes` are the lengths of x, z, u, d, p."""
+def _sorted(nodes: dict[tuple[int, int], int], order: Order, second: bool) -> dict[tuple[int, int], int]:
+    return {k: nodes[k] for k in sorted(nodes, key=lambda k: order(k[0], k[1], second))}
+
+
+def lower_function(function: Callable[..., Any], name: str, sizes: Mapping[str, int],
+                   order: Order | None = None) -> Lowered:
+    """Lower f(t, x, z, u, d, p) -> flat array with its derivatives; `sizes` are the lengths of x, z, u, d, p.
+
+    `order` gives the rank of a nonzero (row, column, whether of the Hessian) among its like.
+    """
     b = Builder()
     outputs = scalar_nodes(function, sizes, b)
     values = finish(name, sizes, b, outputs)
@@ -46,7 +56,10 @@ def lower_function(function: Callable[..., Any], name: str, sizes: Mapping[str, 
         weighted = b.op("add", weighted, b.op("mul", b.load("d", sizes["d"] + i), node))
     rows = gradients.jacobian(b, outputs, variables)
     hessian = gradients.lower_hessian(b, weighted, variables)
-    pairs = [(i, j) for i, row in enumerate(rows) for j in row]
-    nodes = [*outputs, *(node for row in rows for node in row.values()), *hessian.values()]
+    slopes = {(i, j): node for i, row in enumerate(rows) for j, node in row.items()}
+    if order is not None:
+        slopes = _sorted(slopes, order, False)
+        hessian = _sorted(hessian, order, True)
+    nodes = [*outputs, *slopes.values(), *hessian.values()]
     longer = {**sizes, "d": sizes["d"] + len(outputs)}
-    return Lowered(values, finish(f"{name}_all", longer, b, nodes), tuple(pairs), tuple(hessian))
+    return Lowered(values, finish(f"{name}_all", longer, b, nodes), tuple(slopes), tuple(hessian))
