@@ -14,6 +14,7 @@ _PUBLIC = {
     "Schedule": "optimizers.schedule.problem",
     **dict.fromkeys(("Blend", "Material", "Product", "Pool"), "optimizers.steady.blend"),
     "Setpoints": "optimizers.steady.setpoints",
+    "ModifierAdaptation": "optimizers.steady.rto",
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 MUST = {"stiff_simulation": ("pen6.error", "rober.error", "chain100.error"), "cold_start": ("product", "edited_product"),
         "flagships": ("kiln.our_rtol", "slab.our_rtol", "furnace.our_rtol", "oven.our_rtol"),
         "calibration": ("gas_oil.objective", "alpha_pinene.objective", "marine.objective", "gas_oil.reached_of_20",
-                        "alpha_pinene.reached_of_20")}
+                        "alpha_pinene.reached_of_20"),
+        "rto": ("profit_noise_free", "seeds_reached", "worst_profit_noisy", "iterations_max")}
 
 
 def test_every_benchmark_is_tested() -> None:

@@ -47,6 +47,7 @@ _PUBLIC = {
     "RunWriter": "twin.io.recorder",
     "check_data": "twin.quality.check",
     "train": "twin.learning.training",
+    "forecast": "twin.forecasting.forecasting",
     **dict.fromkeys(("AbstractController", "AbstractEstimator", "ControllerInfo", "EstimatorInfo", "Reading"),
                     "twin.controller"),
     **dict.fromkeys(("Ekf", "Ukf"), "twin.estimation.filters"),

@@ -226,3 +226,16 @@ def test_training_ends_in_time_with_what_it_has() -> None:
     result = twin.train(Tank(), measured(), terms={"drain": ("level",)}, max_seconds=1e-9, throw=False)
     assert result.status is twin.Status.TIME_LIMIT
     assert result.model.learned == {}
+
+
+def test_a_forecast_of_a_training_has_measured_bands_and_names_what_leaves_the_domain() -> None:
+    """Bands from the runs left out; a level beyond those of the records is flagged with value, unit and time."""
+    inside = twin.forecast(trained(), {"inflow": 0.3}, initial={"level": 2.0}, duration=30)
+    assert inside["level"].measured
+    assert 0.6 < inside.coverage[""] <= 1.0
+    assert not inside.extrapolates
+    far = twin.forecast(trained(), {"inflow": 1.2}, duration=30)
+    assert far.extrapolates
+    (found,) = far.outside
+    told = next(s for s in far.sentences if s.startswith("Extrapolation"))
+    assert f"level is {found.value:.4g} m at {found.time:.4g} min" in told
