@@ -7,6 +7,12 @@ from twin.lazy import exports
 # Public name -> module; loaded at first use, so that `import optimizers` costs nothing.
 _PUBLIC = {
     "solve": "optimizers.solving",
+    **dict.fromkeys(("Nmpc", "NmpcState"), "optimizers.nmpc.controller"),
+    "NmpcBatch": "optimizers.nmpc.batch",
+    "Track": "optimizers.nmpc.statement",
+    "Prediction": "optimizers.nmpc.prediction",
+    **dict.fromkeys(("closed_loop", "ClosedLoop"), "optimizers.nmpc.loop"),
+    "Mhe": "optimizers.estimation.mhe",
     "Design": "optimizers.design.problem",
     **dict.fromkeys(("Solution", "Active"), "optimizers.solution"),
     **dict.fromkeys(("Trajectory", "Move", "Integral", "Sum"), "optimizers.dynamic.problem"),
