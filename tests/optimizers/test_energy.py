@@ -103,8 +103,6 @@ def test_switching_agrees_with_enumeration() -> None:
         if any((k == 1 and g < 3) or (k == 0 and g < 2) for k, g in inner):
             continue
         starts = sum(b > a for a, b in zip((0, *on[:-1]), on, strict=True))
-        # fuel of the concave part is at least the chord, so the relaxation below is a bound; then the true fuel of its flows
-        # is added up
         cells = [np.linspace(2, 10, 161) if o else np.zeros(1) for o in on]
         value = np.where(cells[0] <= need[0] + 1e-9, 0.0, np.inf) + _cost(cells[0], need[0], on[0])
         for t in range(1, n):
