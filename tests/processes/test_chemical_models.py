@@ -128,6 +128,7 @@ def test_oxylene_hot_spot(p_in: float, hottest: float, tolerance: float) -> None
         assert run.final["conversion"] == pytest.approx(0.609, abs=5e-4)
 
 
+@pytest.mark.slow
 def test_packed_bed_tends_to_the_tube() -> None:
     """First-order cells: the error of the hot spot (649.45 K) falls about in half as the cells do."""
     flows = {"p_in": 0.015, "t_in": 625.0, "t_wall": 625.0}
@@ -146,7 +147,7 @@ def test_packed_bed_steady_state_and_activity() -> None:
     """
     flows = {"p_in": 0.015, "t_in": 625.0, "t_wall": 625.0}
     bed = PackedBed(cells=20)
-    point = min(twin.steady(bed, flows).stable, key=lambda p: max(p["temperature"]))
+    point = min(twin.steady(bed, flows, starts=2).stable, key=lambda p: max(p["temperature"]))
     run = twin.simulate(bed, flows, duration="3 h", points=3)
     assert point["temperature"] == pytest.approx(run["temperature"][-1], abs=1e-3)
     half = PackedBed(cells=20, activity_profile=[0.0] * 10 + [1.0] * 10)
