@@ -123,6 +123,9 @@ class AbstractEstimator(abc.ABC):
     same arguments give the same results, and nothing is kept in the estimator. After `warm_up`, `step` never raises.
     """
 
+    names: tuple[str, ...]
+    """What is measured."""
+
     @abc.abstractmethod
     def init(self, initial: Mapping[str, float] | None = None, *, sd: Mapping[str, float] | None = None,
              time: float = 0.0) -> Any:

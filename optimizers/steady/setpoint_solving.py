@@ -124,12 +124,12 @@ def start_points(statement: Statement, start: Mapping[str, Any] | None, count: i
 def search(statement: Statement, v: Any, solver: Any) -> Candidate:
     """One search; its end is put back on the equations of the model before it is judged."""
     v, _, iterations = solver(statement, v)
-    v = _on_model(statement, v)
+    v = on_model(statement, v)
     found = kkt.multipliers(statement, v, near=1e-5)
     return Candidate(v, statement.cost(v)[0], found.violation, found.error, iterations)
 
 
-def by_slsqp(statement: Statement, v: Any) -> tuple[Any, bool, int]:
+def by_slsqp(statement: Statement, v: Any, iterations: int = 200, tolerance: float = 1e-11) -> tuple[Any, bool, int]:
     """The reference: SciPy's SLSQP."""
     import numpy as np
 
@@ -147,7 +147,7 @@ def by_slsqp(statement: Statement, v: Any) -> tuple[Any, bool, int]:
 
     has = any(limit.lower != limit.upper for limit in statement.limits)
     x, good, _ = slsqp.minimize(statement.cost, inside if has else None, v, statement.lower, statement.upper, zero=zero,
-                                iterations=200, tolerance=1e-11)
+                                iterations=iterations, tolerance=tolerance)
     return x, good, 0
 
 
@@ -167,7 +167,7 @@ def solver_of(solver: Any, statement: Statement) -> tuple[Any, str]:
     raise errors.SpecError(f"solver is {solver!r}. Expected 'engine' or 'slsqp'.")
 
 
-def _on_model(statement: Statement, v: Any) -> Any:
+def on_model(statement: Statement, v: Any) -> Any:
     """The steady state at the inputs of v, by Newton's method from v; v itself where that fails."""
     import numpy as np
 

@@ -32,11 +32,11 @@ class Statement:
     Minimized: `cost`. Rows: the model's equations (zero), then the limited quantities (within `row_lower`, `row_upper`).
     """
 
-    def __init__(self, problem: Any) -> None:
+    def __init__(self, problem: Any, kernels: Kernels | None = None) -> None:
         import numpy as np
 
         self.problem = problem
-        self.kernels = kernels = Kernels(problem.model)
+        self.kernels = kernels = kernels or Kernels(problem.model)
         self.check = check = kernels.check
         self.moves = _moves(check, problem)
         given = {n: v for n, v in problem.inputs.items()}

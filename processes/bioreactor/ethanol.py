@@ -9,7 +9,7 @@ import twin
 from processes.bioreactor.kinetics import inhibition, monod
 from processes.bioreactor.vessel import well_mixed
 
-CHEN = "Chen, Hwang, Ind. Eng. Chem. Res. 29 (1990) 1869-1875, doi:10.1021/ie00105a020"
+CHEN = "Chen, Hwang, Ind. Eng. Chem. Res. 29 (1990) 1869-1875"
 
 
 class EthanolFedBatch(twin.DynamicModel):

@@ -9,7 +9,7 @@ import twin
 from processes.bioreactor.vessel import well_mixed
 
 LEE = "Lee, Ramirez, AIChE J. 40 (1994) 899-907, doi:10.1002/aic.690400514"
-THOLUDUR = "Tholudur, Ramirez, Biotechnol. Prog. 12 (1996) 302-309, doi:10.1021/bp960012h [textbook constants]"
+THOLUDUR = "Tholudur, Ramirez, Biotechnol. Prog. 12 (1996) 302-309 [textbook constants]"
 BOTH = f"{LEE}; {THOLUDUR}: see the two constructors"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import twin
 from twin import smooth
 
-OHNO = "Ohno, Nakanishi, Takamatsu, Biotechnol. Bioeng. 18 (1976) 847-864, doi:10.1002/bit.260180608 [textbook constants]"
+OHNO = "Ohno, Nakanishi, Takamatsu, Biotechnol. Bioeng. 18 (1976) 847-864 [textbook constants]"
 EDGE = 0.05  # g/g: rounds the end of the parabola, below which the source would consume lysine
 
 

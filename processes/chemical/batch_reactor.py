@@ -10,8 +10,8 @@ from typing import Any
 import twin
 from twin import jnp, smooth
 
-RAY = ("Ray, Advanced Process Control, McGraw-Hill (1981); Renfro, Morshedi, Asbjornsen, Comput. Chem. Eng. 11 (1987) 503-517, "
-       "doi:10.1016/0098-1354(87)80033-1 [textbook constants]")
+RAY = ("Ray, Advanced Process Control, McGraw-Hill (1981); Renfro, Morshedi, Asbjornsen, Comput. Chem. Eng. 11 (1987) 503-517 "
+       "[textbook constants]")
 UBRICH = ("Srinivasan, Palanki, Bonvin, Comput. Chem. Eng. 27 (2003) 1-26, doi:10.1016/S0098-1354(02)00116-3, example of a "
           "semi-batch reactor with safety and selectivity constraints [textbook constants]")
 EDGE = 1e-9  # mol/l: corner where A and B are equal

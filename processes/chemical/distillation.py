@@ -9,7 +9,7 @@ import twin
 from twin import errors, jnp
 
 SKOGESTAD = ("Skogestad, Morari, AIChE J. 34 (1988) 1620-1635, doi:10.1002/aic.690341005; Skogestad, Chem. Eng. Res. Des. 75 "
-             "(1997) 539-562, doi:10.1205/026387697524092")
+             "(1997) 539-562")
 HYDRAULICS = f"{SKOGESTAD} [textbook constants]"
 SENSOR = "this work: least squares over 25 steady states of this model, see tests/processes/test_chemical_distillation.py"
 TRAYS, FEED_TRAY, SENSOR_TRAY, LOW_TRAY = 39, 19, 32, 7  # tray k, counted from 0 at the bottom, is stage k + 2

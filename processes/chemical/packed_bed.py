@@ -8,7 +8,7 @@ from typing import Any
 import twin
 from twin import jnp
 
-FROMENT = ("van Welsenaere, Froment, Chem. Eng. Sci. 25 (1970) 1503-1516, doi:10.1016/0009-2509(70)85073-0; Froment, Bischoff, "
+FROMENT = ("van Welsenaere, Froment, Chem. Eng. Sci. 25 (1970) 1503-1516; Froment, Bischoff, "
            "Chemical Reactor Analysis and Design, Wiley (1990), ch. 11 [textbook constants]")
 GAS = "ideal gas of 29.48 g/mol at 1 bar and 625 K"
 BED = "vanadium oxide on silica [textbook]"

@@ -8,8 +8,8 @@ from typing import Any
 import twin
 from twin import jnp
 
-DO_MPC = ("example 'industrial_poly' of do-mpc 5.1 (Fiedler et al., Control Eng. Pract. 140 (2023) 105676), after Lucia et al., "
-          "Control Eng. Pract. 60 (2017) 51-62, doi:10.1016/j.conengprac.2016.12.007")
+DO_MPC = ("example 'industrial_poly' of do-mpc 5.1 (Fiedler et al., Control Eng. Pract. 140 (2023) 105676), after Lucia, "
+          "Finkler, Engell, J. Process Control 23 (2013) 1306-1319, doi:10.1016/j.jprocont.2013.08.008")
 
 
 class Polymerization(twin.DynamicModel):

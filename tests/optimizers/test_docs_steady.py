@@ -11,7 +11,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize(("page", "least"), [("blending.md", 6)])
+@pytest.mark.parametrize(("page", "least"), [("blending.md", 6), ("steady_optimization.md", 9)])
 def test_blocks_run(page: str, least: int, capsys: pytest.CaptureFixture[str]) -> None:
     """No block fails, none is lost."""
     mpl.use("agg")

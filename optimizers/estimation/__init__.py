@@ -1,0 +1,1 @@
+"""Moving-horizon estimation."""
