@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twin import errors
 from twin.jobs.records import plan
 from twin.jobs.steps import Context, Outcome, Step
+from twin.jobs.store import run_key
 from twin.report.page import number, pretty
 from twin.status import Status
 
@@ -83,10 +85,7 @@ class Train(Step):
 
     def run(self, asked: Asked, context: Context) -> Outcome:
         """Train, and tell what runs that were left out say."""
-        from twin.learning.training import train
-
-        result = train(context.model, _data(context, asked), signals=asked.signals, noise=asked.noise, throw=False,
-                       progress=context.progress, **_given(context, asked), **asked.options)
+        result = self._trained(asked, context)
         rows = [[r.run, pretty(r.signal), r.before, r.after, r.unit, f"{100 * r.gain:.0f} %"] for r in result.left_out]
         domain = [[n, a, low, high] for n, named in result.domain.items() for a, (low, high) in named.items()]
         gains = {s: result.gain(s) for s in dict.fromkeys(r.signal for r in result.left_out)}
@@ -96,6 +95,31 @@ class Train(Step):
                         ("Where the corrections were trained", ["term", "argument", "from", "to"], domain)],
                        _picture("Learning curves, runs left out, and the terms before and after", result.plot),
                        {"gains": gains, "size": result.size, "seconds": result.seconds}, result.model, result)
+
+
+    def _trained(self, asked: Asked, context: Context) -> Any:
+        """The training of an earlier call where nothing has changed since, or a new one, which is kept."""
+        import twin
+        from twin.artifact import as_stored
+        from twin.files import make_folder, replace_file
+        from twin.learning.kept import from_text, to_text
+        from twin.learning.training import train
+
+        data, given = _data(context, asked), _given(context, asked)
+        stored = hashlib.sha256(as_stored(context.model).system.to_json().encode()).hexdigest()
+        seen = {r.name: {s.name: [s.times.tolist(), s.values.tolist()] for s in r.series} for r in data}
+        key = run_key(twin.__version__, stored, seen, given, asked.signals, asked.noise, asked.options)
+        path = make_folder(context.folder / "steps") / f"train-{key[:16]}.json"
+        kept = from_text(path.read_text(), context.model) if path.exists() else None
+        if kept is not None:
+            context.progress("training taken over from an earlier call")
+            return kept
+        result = train(context.model, data, signals=asked.signals, noise=asked.noise, throw=False, progress=context.progress,
+                       **given, **asked.options)
+        text = to_text(result) if result.status else None
+        if text is not None:
+            replace_file(path, lambda temporary: temporary.write_text(text))
+        return result
 
 
 class Forecasts(Step):
