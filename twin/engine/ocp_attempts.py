@@ -7,7 +7,7 @@ from twin.engine.ocp_answers import keep_answer, recenter, take_answer
 from twin.engine.ocp_errors import largest_slope, measure, new_filter, set_costs
 from twin.engine.ocp_filter import dynamics_missed
 from twin.engine.ocp_records import *
-from twin.engine.ocp_restoration import GOES_ON
+from twin.engine.ocp_restoration import GOES_ON, begin_elastic, start_elastic
 from twin.engine.ocp_rows import FAR, violation
 from twin.engine.ocp_start import clear_multipliers, first_multipliers, first_slacks, place, rollout, set_rows, take_guess
 from twin.engine.ocp_values import differentiate, evaluate
@@ -128,6 +128,11 @@ def try_again(m: Ocp, d: Data, w: Work, warm: Answer, out: Answer, code: int) ->
         rollout(m, d, w)
         if fresh(m, d, w, out) == GOES_ON:
             w.number[BEST_COST] *= out.info[FACTOR] / factor
+            if w.state[STATIONARY] == 1:  # first of all see whether there is a feasible point
+                w.number[THETA_REFERENCE] = w.number[THETA]
+                w.state[ELASTIC_TIMES] = 1
+                begin_elastic(m, d, w)
+                start_elastic(m, w)
             return GOES_ON
     out.info[FACTOR] = factor
     return code
