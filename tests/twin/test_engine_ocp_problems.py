@@ -226,3 +226,16 @@ def test_many_on_threads_are_the_same_as_one_by_one() -> None:
     many = s.solve_many(cases, threads=2)
     for d, r in zip(cases, many, strict=True):
         assert r.flat.tobytes() == s.solve(d).flat.tobytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["nodes", "rollout"])
+def test_forty_fed_batches_from_a_constant_guess_and_a_rollout(start: str) -> None:
+    """The problem class on which the prototype failed 13 times of 40: parameters of the start +- 5 %, 50 intervals."""
+    s, nominal = bioreactor(COMPILED, 50)
+    nominal.xp_lower[:], nominal.xp_upper[:, :, 0] = [0, -0.01, 0, 0], 3.7
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        nominal.fix_initial(np.array([1.0, 0.5, 0.0, 120.0]) * rng.uniform(0.95, 1.05, 4))
+        nominal.x[:] = nominal.x[0]
+        assert s.solve(nominal, start).status is Status.SUCCESS
