@@ -375,7 +375,8 @@ class OcpSolver:
             if end is not None and time.perf_counter() > end:
                 space.work.stop[0] = 2
 
-        workers.wait_for([lambda: self._call(space, data, warm, out)], stop, look)
+        pause = workers.WAIT if seconds is None else min(workers.WAIT, 0.1 * seconds)
+        workers.wait_for([lambda: self._call(space, data, warm, out)], stop, look, pause)
 
     def _set(self, data: OcpData, start: str, warm: OcpResult | None, shift: int, tol: float, most: int,
              mu: float | None, keep: str, attempts: int) -> None:
