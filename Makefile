@@ -8,6 +8,7 @@ STAMP := $(VENV)/.installed
 
 demo: $(STAMP)
 	$(BIN)/twin run examples/jobs/penicillin.toml
+	$(BIN)/python examples/penicillin_on_plant.py out/penicillin/summary.json
 
 # Everything CI checks; pytest comes last, so that its closing line is the last one.
 test: lint types
@@ -29,6 +30,7 @@ docs: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks stiff_simulation --json
 	$(BIN)/python -m benchmarks cold_start --json
+	$(BIN)/python -m benchmarks dynopt --json
 	$(BIN)/python -m benchmarks calibration --json
 	$(BIN)/python -m benchmarks nmpc --json
 	$(BIN)/python -m benchmarks throughput --json

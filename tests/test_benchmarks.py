@@ -12,7 +12,8 @@ import pytest
 from benchmarks.__main__ import names
 
 ROOT = Path(__file__).parents[1]
-MUST = {"stiff_simulation": ("pen6.error", "rober.error", "chain100.error"), "cold_start": ("product", "edited_product"),
+MUST = {"dynopt": ("tier_a",), "stiff_simulation": ("pen6.error", "rober.error", "chain100.error"),
+        "cold_start": ("product", "edited_product"),
         "calibration": ("gas_oil.objective", "alpha_pinene.objective", "marine.objective", "gas_oil.reached_of_20",
                         "alpha_pinene.reached_of_20"),
         "nmpc": ("cstr_nominal.objective", "batch.steps", "poly_nominal.steps"), "throughput": ("objective_rel_err",),

@@ -15,6 +15,8 @@ PART = 1e-3  # of the largest multiplier: where a limit counts as active
 
 def active_limits(found: Found) -> tuple[Active, ...]:
     """Active limits, the most expensive first."""
+    if found.result is None:
+        return ()
     rows = [*_limits(found), *_inputs(found), *_constants(found)]
     return tuple(a for _, a in sorted(rows, key=lambda r: -r[0]))
 

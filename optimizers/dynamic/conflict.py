@@ -39,12 +39,12 @@ def look(search: Search, plan: Plan, decisions: Decisions, number: int) -> Confl
     if not any(k.price is None and k.place.role != "input" for k in plan.limits):
         return None
     search.say(f"{plan.name}: looking for the limits in conflict")
-    soft = search.once(search.grid(plan.softened(1.0)), decisions, number)
+    soft = search.once(search.grid(plan.softened(1.0), decisions), decisions, number)
     if soft is None or soft.cost == float("inf"):
         return None
     violated = [e for e in replay.excesses(plan, soft.played, soft.decisions.durations) if e.share > TOLD]
     if not violated:
-        again = search.once(search.grid(plan), soft.decisions, number)
+        again = search.once(search.grid(plan, soft.decisions), soft.decisions, number)
         if again is not None:
             again = search.polish(again, number)
             if again.usable:

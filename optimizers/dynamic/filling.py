@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optimizers.dynamic.grid import Decisions, given_at, interval
-from optimizers.dynamic.plan import Limit, at
+from optimizers.dynamic.plan import Limit, at, finite
 from optimizers.dynamic.transcription import Transcription
 
 
@@ -362,5 +362,7 @@ def prices(tr: Transcription, duals: Mapping[str, Any]) -> Sequence[tuple[Any, A
             n = tr.grid.last_of(limit.phase)
             only[n, -1] = both[n, -1]
             both = only
-        found.append((np.maximum(-both, 0).sum(1), np.maximum(both, 0).sum(1)))
+        low, high = np.maximum(-both, 0).sum(1), np.maximum(both, 0).sum(1)
+        # a node may carry the limit of an end, too: what this one does not limit is not its price
+        found.append((low if finite(limit.lower) else 0 * low, high if finite(limit.upper) else 0 * high))
     return found

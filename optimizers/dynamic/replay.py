@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from optimizers.dynamic.filling import Path
-from optimizers.dynamic.grid import Decisions, Grid
+from optimizers.dynamic.grid import Decisions, Grid, radau
 from optimizers.dynamic.plan import Limit, Plan, at
 from twin.recipe import Assign, Phase, Profile, Recipe
 from twin.simulation.simulate import Simulator
@@ -200,6 +200,31 @@ def excess_by_edge(plan: Plan, grid: Grid, played: Played, number: int) -> tuple
         a, b = played.rows[n, 0], played.rows[n, -1] + 1
         found[:, n] = low[a:b].max(initial=0.0), high[a:b].max(initial=0.0)
     return found[0], found[1]
+
+
+def curvature(plan: Plan, grid: Grid, played: Played) -> Any:
+    """How far the polynomials of the grid miss a simulated run between their points, in typical sizes, shape (edges,)."""
+    import numpy as np
+
+    n = len(played.trajectory)
+    x = np.asarray(played.trajectory.raw["state"], float).reshape(n, -1)
+    times = np.asarray(played.trajectory.raw_times, float)
+    sizes = np.ones(x.shape[1])
+    for r in plan.model.layout("state"):
+        sizes[r.where] = abs(r.signal.nominal) or 1.0
+    nodes, errors = np.array([0.0, *radau(grid.degree)]), np.zeros(len(grid.edges))
+    for k, edge in enumerate(grid.edges):
+        for e in range(0 if edge.is_reset else grid.elements):
+            rows = played.rows[k, e * grid.degree:(e + 1) * grid.degree + 1]
+            inner = np.arange(rows[0] + 1, rows[-1])
+            a, b = times[rows[0]], times[rows[-1]]
+            if not (len(inner) and b > a):
+                continue
+            s = (times[inner] - a) / (b - a)
+            weights = np.array([np.prod([(s - q) / (p - q) for q in nodes if q != p], axis=0) for p in nodes])
+            read = weights.T @ played.path.x[k, e * grid.degree:(e + 1) * grid.degree + 1]
+            errors[k] = max(errors[k], float((np.abs(x[inner] - read) / sizes).max()))
+    return errors
 
 
 def local_errors(plan: Plan, grid: Grid, decisions: Decisions, x: Any, execution: str | None = None) -> Any:

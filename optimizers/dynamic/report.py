@@ -19,7 +19,7 @@ AGREE = 1e-6  # relative difference of claim and simulation that is still called
 
 
 def solution(problem: Any, plan: Plan, found: Found | None, ended: Status | None, conflict: Any, note: str,
-             stats: Mapping[str, Any]) -> Solution:
+             stats: Mapping[str, Any], start: float = math.nan) -> Solution:
     """What comes back, whatever happened."""
     if isinstance(conflict, Found):
         found, conflict = conflict, None
@@ -35,7 +35,7 @@ def solution(problem: Any, plan: Plan, found: Found | None, ended: Status | None
         decisions, played = found.decisions, found.played
     status, message = _status(plan, found, ended, conflict)
     usable = found.usable and conflict is None
-    details = {"decisions": decisions, "plan": plan, "recipe": replay.recipe_of(plan, decisions),
+    details = {"start": start, "decisions": decisions, "plan": plan, "recipe": replay.recipe_of(plan, decisions),
                "durations": list(decisions.durations), "times": _times(plan, decisions),
                "conflicts": [e.limit.said or e.limit.place.name for e in conflict.excesses] if conflict is not None else [],
                "active_spans": active_spans(found) if usable else {}}
@@ -72,6 +72,9 @@ def _status(plan: Plan, found: Found, ended: Status | None, conflict: Any) -> tu
         return (found.status if not found.status else Status.NOT_CONVERGED), (
             f"{plan.name}: {found.status} {worst.limit.said or worst.limit.place.name} is violated by {worst.amount:.3g} "
             f"{worst.limit.place.unit} at {worst.time:.4g} {plan.time_unit} when the answer is simulated.")
+    if found.result is None:
+        return Status.FEASIBLE, (f"{plan.name}: the search found nothing better than its start, whose {plan.goal} is "
+                                 f"{found.objective:.8g} {plan.unit}. Give another start=, more starts, or a finer grid.")
     if not found.status:
         return found.status, f"{best}. It is not proved to be the best: {found.status}"
     if found.gap > AGREE:

@@ -16,9 +16,11 @@ from optimizers.dynamic.plan import Plan
 from optimizers.dynamic.transcription import Transcription
 from twin.status import Status
 
-HOLDS = 1e-7  # of its typical size: a limit violated by less holds
+HOLDS = 1e-7  # of its typical size: a limit violated by less between the points holds
+ENDS = 5e-7  # the same for limits at an end, which only finer elements mend
 MOST_POINTS = 30_000
 ROUNDS = 12
+BENT, SPLITS = 3e-3, 3  # of its typical size: a start may miss the polynomials of the first grid by so much; rounds of splitting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,8 +85,8 @@ class Found:
     excesses: Sequence[replay.Excess]
     played: replay.Played
     prices: Sequence[tuple[Any, Any]]
-    result: Any
-    tr: Transcription
+    result: Any  # None where it is a simulated start
+    tr: Any
     iterations: int
     solver: str
 
@@ -110,10 +112,27 @@ class Search:
         self.best: Found | None = None
         self.record: dict[int, list[int]] = {}
         self.note = ""
+        self.solves: list[dict[str, Any]] = []
+        self.built: float | None = None  # when the first solve began
 
-    def grid(self, plan: Plan) -> Grid:
-        """The grid to begin with."""
-        return Grid(plan, self.options.degree, self.options.elements)
+    def grid(self, plan: Plan, decisions: Decisions | None = None) -> Grid:
+        """The grid to begin with: the intervals, split where the run of `decisions` bends too much for one element."""
+        import numpy as np
+
+        grid = Grid(plan, self.options.degree, self.options.elements)
+        if decisions is None:
+            return grid
+        for _ in range(SPLITS):
+            played = replay.play(plan, grid, decisions, rtol=replay.START_RTOL, dense=replay.DENSE,
+                                 execution=self.options.execution)
+            if not replay.reached(played.trajectory, float(sum(decisions.durations))):
+                break
+            bent = replay.curvature(plan, grid, played)
+            pieces = np.clip(np.ceil((bent / BENT) ** (1.0 / (self.options.degree + 1))), 1, 4).astype(int)
+            if pieces.max() == 1 or pieces.sum() * grid.points > MOST_POINTS:
+                break
+            grid = grid.split([int(n) for n in pieces])
+        return grid
 
     def prepared(self, grid: Grid) -> tuple[Transcription, Any]:
         """Transcription and solver of a grid."""
@@ -148,9 +167,13 @@ class Search:
         cap = self._cap(start)
         if cap == 0:
             return None
+        begun = time.perf_counter()
+        self.built = begun if self.built is None else self.built
         result = solver.solve(data, start="rollout" if path is None else "points", warm=warm, tol=self.options.tolerance,
                               max_iterations=cap, max_seconds=self.stop.left, stopped=self.stop)
         self.record.setdefault(start, []).append(int(result.iterations))
+        self.solves.append({"start": start, "stretches": len(grid.edges), "iterations": int(result.iterations),
+                            "status": result.status.name, "seconds": time.perf_counter() - begun})
         return self.judged(plan, tr, solver, result)
 
     def _cap(self, start: int) -> int:
@@ -166,21 +189,34 @@ class Search:
         """An answer beside what the model says to it."""
         decisions = filling.decisions_of(tr, result.x, result.u)
         played = replay.play(plan, tr.grid, decisions, dense=replay.DENSE, execution=self.options.execution)
-        ran = replay.reached(played.trajectory, float(sum(decisions.durations)))
-        cost = objective = violation = math.inf
-        excesses: list[replay.Excess] = []
-        if ran:
-            objective = replay.objective_of(plan, played.trajectory, decisions.durations)
-            cost = plan.sign * objective + replay.penalty_of(plan, tr.grid, played)
-            excesses = replay.excesses(plan, played, decisions.durations)
-            violation = max((e.share for e in excesses), default=0.0)
+        cost, objective, violation, excesses = self._truth(plan, tr.grid, decisions, played)
         fixed_time = plan.sign * plan.time_weight * sum(p.duration for p in plan.phases if not p.free)
         claimed = float(result.objective) + fixed_time
         gap = abs(claimed - cost) / max(abs(cost), 1e-12) if math.isfinite(cost) else math.inf
         duals = {k: getattr(result, f"{k}_dual") for k in ("x", "xp", "zp", "path")}
-        penalty = cost - plan.sign * objective if ran else 0.0
+        penalty = cost - plan.sign * objective if math.isfinite(cost) else 0.0
         return Found(plan, tr.grid, decisions, result.status, plan.sign * (claimed - penalty), objective, cost, gap, violation,
                      excesses, played, filling.prices(tr, duals), result, tr, int(result.iterations), solver.name)
+
+    def begun(self, plan: Plan, decisions: Decisions) -> Found:
+        """The start itself, played on the model: no answer may be worse."""
+        import numpy as np
+
+        grid = self.grid(plan)
+        none = np.zeros(len(grid.edges))
+        played = replay.play(plan, grid, decisions, dense=replay.DENSE, execution=self.options.execution)
+        truth = self._truth(plan, grid, decisions, played)
+        return Found(plan, grid, decisions, Status.FEASIBLE, truth[1], truth[1], truth[0], 0.0, truth[2], truth[3], played,
+                     [(none, none)] * len(plan.limits), None, None, 0, "the start, simulated")
+
+    def _truth(self, plan: Plan, grid: Grid, decisions: Decisions, played: replay.Played) -> tuple[float, float, float, Any]:
+        """Cost, objective, violation and the violated limits of a simulated run; infinite where it did not reach its end."""
+        if not replay.reached(played.trajectory, float(sum(decisions.durations))):
+            return math.inf, math.inf, math.inf, []
+        objective = replay.objective_of(plan, played.trajectory, decisions.durations)
+        excesses = replay.excesses(plan, played, decisions.durations)
+        cost = plan.sign * objective + replay.penalty_of(plan, grid, played)
+        return cost, objective, max((e.share for e in excesses), default=0.0), excesses
 
     def keep(self, found: Found) -> None:
         """Remember the best so far."""
@@ -196,7 +232,7 @@ class Search:
             if found.usable:
                 self.keep(found)
             coarse = found.gap > self.options.gap or _ends_missed(found)
-            if self.stop() or not math.isfinite(found.cost) or (not coarse and found.violation <= HOLDS):
+            if self.stop() or not math.isfinite(found.cost) or (not coarse and not _between(found)):
                 break
             if not found.status and found.status not in (Status.ITERATION_LIMIT, Status.NOT_CONVERGED):
                 break
@@ -226,7 +262,11 @@ class Search:
         if local is None or not local.max() > 0:
             pieces = np.full(len(grid.edges), 2)
         else:
-            target = max(local.max() * 0.3 * self.options.gap / miss, 1e-11)
+            target = np.full(len(grid.edges), max(local.max() * 0.3 * self.options.gap / miss, 1e-11))
+            for e in found.excesses:
+                if e.limit.phase is not None and e.share > ENDS:  # all that leads to an end has a say in it
+                    before = np.arange(len(grid.edges)) <= grid.last_of(e.limit.phase)
+                    target[before] = np.minimum(target[before], max(0.1 * ENDS, local[before].max() * 0.3 * ENDS / e.share))
             pieces = np.clip(np.ceil((local / target) ** (1.0 / order)), 1, 4).astype(int)
             if pieces.max() == 1:
                 pieces[local > 0.1 * local.max()] = 2
@@ -257,6 +297,11 @@ class Search:
         return wider
 
 
+def _between(found: Found) -> bool:
+    """True where a limit that holds at the points is violated between them."""
+    return any(e.limit.phase is None and e.share > HOLDS for e in found.excesses)
+
+
 def _ends_missed(found: Found) -> bool:
     """True where a limit at an end fails in simulation: the elements are too coarse."""
-    return any(e.limit.phase is not None and e.share > HOLDS for e in found.excesses)
+    return any(e.limit.phase is not None and e.share > ENDS for e in found.excesses)

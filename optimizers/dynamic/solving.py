@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import threading
 import time
@@ -22,6 +23,7 @@ from twin.status import Status
 PATIENCE = 0.05  # seconds that a stopped search has to hand in what it holds
 COARSE_FROM = 40  # intervals from which random starts are first solved on a coarser grid
 POLISHED = 3
+PATIENT = 100  # iterations below which a search that did not converge was not meant to
 
 
 def solve(problem: Trajectory, *, solver: Any = None, start: Any = None, max_seconds: float | None = None, seed: int = 0,
@@ -43,6 +45,7 @@ def solve(problem: Trajectory, *, solver: Any = None, start: Any = None, max_sec
     options = Options(degree, elements, gap, tolerance, max_iterations, execution, solver, iterations)
     begin = time.perf_counter()
     task = _Task(problem, problem.plan, options, Stop(max_seconds), start, starts, seed, threads, progress)
+    task.begun = begin
     task.run()
     return task.solution(time.perf_counter() - begin)
 
@@ -68,6 +71,8 @@ class _Task:
         self.conflict: Any = None
         self.failure: BaseException | None = None
         self.done = threading.Event()
+        self.begun = time.perf_counter()
+        self.start_objective = float("nan")
 
     def run(self) -> None:
         """Search; Ctrl-C and the time limit leave what is best so far."""
@@ -95,10 +100,16 @@ class _Task:
 
     def _search(self) -> None:
         first = starts_nominal(self.problem, self.plan, self.start)
+        if self.options.iterations is None:
+            begun = self.search.begun(self.plan, first)
+            self.start_objective = begun.objective
+            self.search.keep(begun)
         if self.number == 1:
-            self.tried[0] = self.search.once(self.search.grid(self.plan), first, 0)
+            self.tried[0] = self.search.once(self.search.grid(self.plan, first), first, 0)
         else:
             self._many(first)
+        if not self.stop():
+            self._fall_back(first)
         ranked = [f for f in self.tried if f is not None]
         ranked.sort(key=lambda f: (not f.usable and not f.violation <= 1e-3, f.cost))
         for k, found in enumerate(ranked[:1 if self.number == 1 else POLISHED]):
@@ -111,8 +122,30 @@ class _Task:
                 break
         if self.number > 1:
             self.say("")
+        best = self.search.best
+        if best is not None and best.better_than(self.found):
+            self.found = best
         if self.found is not None and not self.found.usable and not self.stop() and self.options.iterations is None:
             self.conflict = conflict.look(self.search, self.plan, self.found.decisions, self.number + POLISHED)
+
+    def _fall_back(self, first: Decisions) -> None:
+        """IPOPT from the same start where no search of the engine ended normally and IPOPT is installed."""
+        from importlib.util import find_spec
+
+        ended = [f for f in self.tried if f is not None and (f.status or f.status is Status.INFEASIBLE)]
+        if self.options.solver is not None or ended or self.options.max_iterations < PATIENT:
+            return
+        if self.options.iterations is not None or find_spec("cyipopt") is None:
+            return
+        from optimizers.backends.ipopt import Ipopt
+
+        self.say(f"{self.plan.name}: the engine did not converge; trying IPOPT")
+        search = Search(dataclasses.replace(self.options, solver=Ipopt()), self.stop, self.say)
+        found = search.once(search.grid(self.plan, first), first, 0)
+        if found is not None and found.status:
+            search.best, search.note = self.search.best, "IPOPT, because the engine did not converge from this start"
+            search.solves = self.search.solves + search.solves
+            self.search, self.tried[0] = search, found
 
     def _many(self, first: Decisions) -> None:
         """All starts, on threads where the solver allows it."""
@@ -129,7 +162,7 @@ class _Task:
             found = self._from(begin, coarse if k else self.plan, first, k)
             if found is not None and found.plan is not self.plan and found.decisions is not None:
                 fine = on_plan(self.plan, found.plan, found.decisions)
-                found = self.search.once(self.search.grid(self.plan), fine, k)
+                found = self.search.once(self.search.grid(self.plan, fine), fine, k)
             self.tried[k] = found
             if found is not None:
                 self.search.keep(found)
@@ -156,7 +189,7 @@ class _Task:
                 return None
             here = begin if share == 1.0 else between(first, begin, share)
             here = on_plan(plan, self.plan, here)
-            found = self.search.once(self.search.grid(plan), here, k)
+            found = self.search.once(self.search.grid(plan, here), here, k)
             if found is not None and found.status is not Status.NOT_FINITE:
                 return found
             if k == 0:
@@ -171,10 +204,12 @@ class _Task:
         record = [self.search.record.get(k, []) for k in range(max(self.search.record, default=-1) + 1)]
         stats: Mapping[str, Any] = {
             "seconds": seconds, "iterations": record, "starts": self.number,
+            "build_seconds": (self.search.built or self.begun) - self.begun, "solves": self.search.solves,
             "starts_solved": sum(f is not None and f.usable for f in self.tried),
             "objectives": [f.objective if f is not None and f.usable else None for f in self.tried]}
         status = self.stop.status if stopped else None
-        return report.solution(self.problem, self.plan, best, status, self.conflict, self.search.note, stats)
+        return report.solution(self.problem, self.plan, best, status, self.conflict, self.search.note, stats,
+                               self.start_objective)
 
 
 def starts_nominal(problem: Trajectory, plan: Plan, start: Any) -> Decisions:

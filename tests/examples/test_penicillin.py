@@ -1,8 +1,7 @@
 """The shipped penicillin records, job and notebook."""
 
 import importlib.util
-import json
-import os
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -66,6 +65,22 @@ def test_the_penicillin_job(tmp_path, monkeypatch):
     report = result.report.read_text()
     assert "do not decide about product and volume" in report
     assert "is missing. Closed in 0 of 8 runs." in report
+    best = result.outcomes["optimize"]
+    assert best.status is Status.SUCCESS
+    assert best.summary["reference"] == pytest.approx(139.7, abs=0.5)
+    assert best.summary["objective"] > 2 * best.summary["reference"]
+    assert abs(best.summary["claimed"] / best.summary["objective"] - 1) < 1e-6
+    # The plant loses viability: it gives far less than the model promises, and still twice what the published recipe gives.
+    said = _on_plant().main(tmp_path / "out" / "summary.json")
+    before, after = (float(v) for v in re.findall(r"([0-9.]+) g (?:of penicillin by the published|by the optimized)", said))
+    assert after > 2.0 * before
+
+
+def _on_plant():
+    spec = importlib.util.spec_from_file_location("penicillin_on_plant", EXAMPLES / "penicillin_on_plant.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_the_indpensim_job_is_stated_rightly():
@@ -87,22 +102,3 @@ def test_an_industrial_batch_is_extrapolated_and_says_so(tmp_path, monkeypatch):
     assert "Not in the records: biomass, substrate, product." in said
     assert "Unknown to the model: Discharge rate." in said
     assert "agitation (30 W)" in said
-
-
-def test_the_notebook_runs(monkeypatch):
-    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
-    root = str(EXAMPLES.parent)  # the kernel is a process of its own
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]))
-    notebook = nbformat.read(EXAMPLES / "notebooks" / "penicillin.ipynb", as_version=4)
-    client = nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3",
-                                     resources={"metadata": {"path": str(EXAMPLES / "notebooks")}})
-    client.execute()
-    assert sum(cell.cell_type == "code" for cell in notebook.cells) >= 5
-
-
-def test_the_notebook_is_stored_without_outputs():
-    raw = json.loads((EXAMPLES / "notebooks" / "penicillin.ipynb").read_text())
-    for cell in raw["cells"]:
-        if cell["cell_type"] == "code":
-            assert cell["outputs"] == []
-            assert cell["execution_count"] is None

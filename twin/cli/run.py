@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
         result = run_job(options.job, data=options.data, output=options.output, progress=line)
     finally:
         line.clear()
-    for sentence in result.sentences["progress"]:
+    for sentence in (*result.sentences["progress"], *result.sentences["steps"]):
         print(sentence)
     if not result.status:
         print(str(result.status), file=sys.stderr)

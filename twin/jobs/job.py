@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from twin import errors
+from twin.jobs import steps as jobsteps
 from twin.jobs import toml
 
 ENTRY_POINTS = "twinworks.models"
@@ -68,6 +69,7 @@ class Job:
     headline: str
     balances: tuple[Balance, ...]
     folder: Path
+    steps: tuple[tuple[str, jobsteps.Step, Any], ...] = ()
 
 
 def read_job(path: str | Path, *, data: str | Path | None = None, output: str | Path | None = None,
@@ -92,7 +94,7 @@ def read_job(path: str | Path, *, data: str | Path | None = None, output: str | 
     """
     path = Path(path)
     top = toml.load(path)
-    top.only(TOP)
+    top.only((*TOP, *jobsteps.installed()))
     name, built = _model(top, model)
     records = top.table("data", required=True)
     records.only(("file", "time", "runs", "tags", "options"))
@@ -117,7 +119,7 @@ def read_job(path: str | Path, *, data: str | Path | None = None, output: str | 
     compare.choose("compared signal", headline, signals_compared, "headline")
     out = top.table("output")
     out.only(("folder",))
-    return Job(
+    job = Job(
         path=path, title=top.get("title", str, path.stem), note=top.get("note", str, ""), model_name=name, model=built,
         data_file=Path(data) if data is not None else path.parent / str(named), tags=tags,
         time_column=time.get("column", str, required='"time"'), time_unit=time.get("unit", str, ""),
@@ -128,6 +130,7 @@ def read_job(path: str | Path, *, data: str | Path | None = None, output: str | 
         signals=signals_compared, headline=headline,
         balances=tuple(_balance(top.table("balances").table(key), key, built) for key in top.table("balances").values),
         folder=Path(output) if output is not None else Path(out.get("folder", str, path.stem)))
+    return dataclasses.replace(job, steps=jobsteps.read_steps(top, job))
 
 
 def _model(top: toml.Table, given: Any) -> tuple[str, Any]:

@@ -54,6 +54,7 @@ def write_report(result: JobResult, pictures: Mapping[str, bytes], lack: str = "
     _comparison(page, result)
     _runs(page, result, pictures)
     _balances(page, result, pictures)
+    _steps(page, result)
     _model(page, result)
     _method(page, result)
     page.write(result.report, f"Made by Twinworks {_versions()['twinworks']} from {result.job.path.name}. "
@@ -71,7 +72,7 @@ def _summary(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> No
     if not result.status:
         page.say(str(result.status), "note")
     said = result.sentences
-    chapters = ("progress", "quality", "comparison", "use", "extrapolation", "unknown", "balances")
+    chapters = ("progress", "quality", "comparison", "use", "extrapolation", "unknown", "balances", "steps")
     page.points([sentence for chapter in chapters for sentence in said[chapter]])
     if "overview" in pictures:
         shown = pretty(result.job.headline)
@@ -190,6 +191,19 @@ def _balances(page: Page, result: JobResult, pictures: Mapping[str, bytes]) -> N
                      Cell(_share(c.share), "good" if c.closed else "warn"),
                      *[c.measured if abs(c.measured) > 1e-3 * c.entered else 0.0] * told] for c in mine],
                    caption=f"in {balance.unit}")
+
+
+def _steps(page: Page, result: JobResult) -> None:
+    """A section for each step of the job."""
+    for outcome in result.outcomes.values():
+        page.section(outcome.title)
+        if not outcome.status:
+            page.say(str(outcome.status), "note")
+        page.points(outcome.sentences)
+        for caption, picture in outcome.pictures.items():
+            page.picture(picture, caption, caption)
+        for caption, columns, rows in outcome.tables:
+            page.table(columns, rows, caption)
 
 
 def _model(page: Page, result: JobResult) -> None:

@@ -18,6 +18,7 @@ from twin.jobs import findings
 from twin.jobs.balances import Closure, close
 from twin.jobs.job import Job, read_job
 from twin.jobs.records import Excursion, Records, excursions, plan, read_records
+from twin.jobs.steps import Context, Outcome, run_steps
 from twin.jobs.store import load_run, run_file, run_key, save_run
 from twin.recipe import Profile
 from twin.status import Status
@@ -55,6 +56,8 @@ class JobResult:
         The findings by chapter.
     report, artifact
         The files that were written.
+    outcomes
+        What the steps of the job gave, by name.
     """
 
     status: Status
@@ -71,6 +74,12 @@ class JobResult:
     seconds: float
     report: Path
     artifact: Path
+    outcomes: Mapping[str, Outcome] = dataclasses.field(default_factory=dict)
+
+    @property
+    def model(self) -> Any:
+        """The model as the last step left it."""
+        return next((o.model for o in reversed(list(self.outcomes.values())) if o.model is not None), self.job.model)
 
 
 def run_job(path: str | Path | Job, *, data: str | Path | None = None, output: str | Path | None = None,
@@ -108,15 +117,21 @@ def run_job(path: str | Path | Job, *, data: str | Path | None = None, output: s
     closures = tuple(close(b, run, job.model, t, plan(job, run, records.runs[run])[0], records.runs[run])
                      for b in job.balances for run, t in done.items())
     outside = {run: excursions(job, measured) for run, measured in records.runs.items()}
+    outcomes: dict[str, Outcome] = {}
+    if job.steps and status is not Status.STOPPED:
+        said = (lambda text: progress(len(done), len(done), text)) if progress is not None else (lambda text: None)
+        outcomes = run_steps(job.steps, Context(job, records, job.model, done, comparison, folder, {}, said))
+        status = next((o.status for o in outcomes.values() if o.status is Status.STOPPED), status)
     sentences = {"progress": findings.about_progress(list(done), missing),
                  "quality": findings.about_quality(quality),
                  "comparison": findings.about_comparison(comparison, job.signals) if done else [],
                  "use": findings.about_use(comparison),
                  "extrapolation": findings.about_excursions(outside),
                  "unknown": findings.about_unknown(job, records),
-                 "balances": findings.about_balances(closures)}
+                 "balances": findings.about_balances(closures),
+                 "steps": [f"{o.title}: {s}" for o in outcomes.values() for s in o.sentences[:1]]}
     result = JobResult(status, job, records, quality, done, resumed, missing, comparison, closures, outside, sentences,
-                       time.perf_counter() - started, folder / "report.html", folder / "twin.h5")
+                       time.perf_counter() - started, folder / "report.html", folder / "twin.h5", outcomes)
     _write(result)
     return result
 
@@ -228,11 +243,13 @@ def _write(result: JobResult) -> None:
     from twin.jobs.page import write_pictures, write_report
 
     job = result.job
-    save(result.artifact, job.model, data=result.records.data, note=f"Job '{job.title}'. {job.note}".strip())
+    save(result.artifact, result.model, data=result.records.data, note=f"Job '{job.title}'. {job.note}".strip())
     rows = [] if result.comparison is None else [dataclasses.asdict(d) for d in result.comparison.deviations]
     summary = {"title": job.title, "status": result.status.name, "library": twin.__version__,
                "finished": list(result.trajectories), "missing": dict(result.missing), "deviations": rows,
-               "balances": [dataclasses.asdict(c) for c in result.closures], "sentences": result.sentences}
+               "balances": [dataclasses.asdict(c) for c in result.closures], "sentences": result.sentences,
+               "steps": {name: {"status": o.status.name, "sentences": list(o.sentences), **o.summary}
+                         for name, o in result.outcomes.items()}}
     text = json.dumps(_plain(summary), indent=1, allow_nan=False)
     replace_file(job.folder / "summary.json", lambda temporary: temporary.write_text(text))
     try:
