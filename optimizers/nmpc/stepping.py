@@ -137,13 +137,14 @@ class Stepper:
         if result.status or (self.real_time and result.status is Status.ITERATION_LIMIT and math.isfinite(result.error)):
             return Outcome(result, filler, result.status, [], memory)
         said = [f"The optimization ended without success. {result.status}"]
-        if result.feasible:
-            return Outcome(result, filler, Status.FEASIBLE, [*said, "Its best feasible plan is used."], memory)
+        feasible = Outcome(result, filler, Status.FEASIBLE, [*said, "Its best feasible plan is used."], memory)
         if result.status in (Status.INFEASIBLE, Status.NOT_CONVERGED, Status.ITERATION_LIMIT) and self.can_yield:
             size = abs(result.objective) if math.isfinite(result.objective) else 1.0
             blank = Memory("elastic", price=max(1.0, size))
-            return self._yielding(moment, blank, [*said, *_conflict(result, filler)], result.status, begin)
-        return Outcome(None, None, result.status, said, None)
+            found = self._yielding(moment, blank, [*said, *_conflict(result, filler)], result.status, begin)
+            solved = found.result is not None and bool(found.result.status)
+            return found if solved or not result.feasible else feasible
+        return feasible if result.feasible else Outcome(None, None, result.status, said, None)
 
     def _attempt(self, solver: Any, filler: Filler, moment: Moment, memory: Memory) -> tuple[Any, Memory]:
         """A warm start where one may pay, a cold one where it did not; and what to remember.
