@@ -70,6 +70,7 @@ class _Task:
         self.tried: list[Found | None] = [None] * number
         self.conflict: Any = None
         self.failure: BaseException | None = None
+        self.complete = False
         self.done = threading.Event()
         self.begun = time.perf_counter()
         self.start_objective = float("nan")
@@ -87,7 +88,7 @@ class _Task:
         except KeyboardInterrupt:
             self.stop.raise_flag()
             self.done.wait(PATIENCE)
-        if self.failure is not None and self.search.best is None:
+        if self.failure is not None:
             raise self.failure
 
     def _work(self) -> None:
@@ -127,6 +128,7 @@ class _Task:
             self.found = best
         if self.found is not None and not self.found.usable and not self.stop() and self.options.iterations is None:
             self.conflict = conflict.look(self.search, self.plan, self.found.decisions, self.number + POLISHED)
+        self.complete = not self.stop()
 
     def _fall_back(self, first: Decisions) -> None:
         """IPOPT from the same start where no search of the engine ended normally and IPOPT is installed."""
@@ -198,8 +200,7 @@ class _Task:
 
     def solution(self, seconds: float) -> Solution:
         """What is said about it."""
-        finished = self.done.is_set() and self.found is not None and self.found.usable and bool(self.found.status)
-        stopped = self.stop() and not finished
+        stopped = self.stop() and not self.complete
         best = self.found if self.found is not None and not stopped else self.search.best or self.found
         record = [self.search.record.get(k, []) for k in range(max(self.search.record, default=-1) + 1)]
         stats: Mapping[str, Any] = {
