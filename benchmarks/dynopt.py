@@ -63,7 +63,8 @@ def _row(c: Case, casadi: Any, quick: bool, log: harness.Log) -> dict[str, Any]:
     seconds = time.perf_counter() - begin
     short = c.shortfall(answer.objective) if answer.objective is not None else float("inf")
     gap = answer.stats.get("gap", float("inf"))
-    ok = short <= c.tolerance and answer.violation <= 1e-6 and gap <= 1e-6 and answer.status in (twin.Status.SUCCESS, twin.Status.TIME_LIMIT)
+    ended = answer.status in (twin.Status.SUCCESS, twin.Status.TIME_LIMIT)
+    ok = ended and short <= c.tolerance and answer.violation <= 1e-6 and gap <= 1e-6
     row: dict[str, Any] = {
         "problem": c.name, "tier": c.tier, "ok": ok, "status": answer.status.name, "objective": answer.objective,
         "reference": c.value, "shortfall": short if answer.objective is not None else None, "gap": gap,

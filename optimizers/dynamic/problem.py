@@ -177,7 +177,7 @@ class Trajectory:
 
     >>> from processes.chemical import VanDeVusse
     >>> change = optimizers.Trajectory(
-    ...     VanDeVusse(), maximize="c_b", moves=["flow", "heat"], intervals=20, duration="30 min",
+    ...     VanDeVusse.do_mpc(), maximize="c_b", moves=["flow", "duty"], intervals=20, duration="30 min",
     ...     limits={"t_reactor": ("100 degC", "140 degC")})
     """
 

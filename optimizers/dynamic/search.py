@@ -113,6 +113,7 @@ class Search:
         self.record: dict[int, list[int]] = {}
         self.note = ""
         self.solves: list[dict[str, Any]] = []
+        self.other: Search | None = None
         self.built: float | None = None  # when the first solve began
 
     def grid(self, plan: Plan, decisions: Decisions | None = None) -> Grid:
@@ -247,10 +248,34 @@ class Search:
                 margins = self._tightened(found, margins)
                 path, warm = found.played.path, found.result
             again = self.once(grid, found.decisions, start, margins, warm, path)
+            if again is not None and not again.status:
+                again = self._rescued(again, found.decisions, start, margins)
             if again is None or (not again.status and found.status and not again.better_than(found)):
                 break
             found = again
         return found
+
+    def _rescued(self, failed: Found, decisions: Decisions, start: int, margins: Any) -> Found:
+        """The same solve by IPOPT, where it is installed and nobody chose the solver."""
+        from optimizers.dynamic import solvers
+
+        if self.options.solver is not None or self.stop() or self.options.iterations is not None or not solvers.ipopt_installed():
+            return failed
+        self.say(f"{failed.plan.name}: the engine ended with {failed.status.name}; trying IPOPT")
+        again = self.with_ipopt().once(failed.grid, decisions, start, margins)
+        if again is None or not again.status:
+            return failed
+        self.note = "interior point of twin.engine, then IPOPT where it did not converge"
+        return again
+
+    def with_ipopt(self) -> Search:
+        """A search with IPOPT that shares what is kept."""
+        from optimizers.backends.ipopt import Ipopt
+
+        if self.other is None:
+            self.other = Search(dataclasses.replace(self.options, solver=Ipopt()), self.stop, self.say)
+            self.other.solves, self.other.record = self.solves, self.record
+        return self.other
 
     def _finer(self, found: Found) -> Grid | None:
         """The grid split where a simulation leaves the collocated states most; None where it would get too long."""

@@ -35,6 +35,16 @@ def choose(tr: Transcription, wanted: Any, execution: str | None) -> Any:
         return IpoptSolver(tr, Ipopt(), f"IPOPT solved it, because the equations cannot be lowered: {e}")
 
 
+def ipopt_installed() -> bool:
+    """True where the extra is there."""
+    from importlib.util import find_spec
+
+    try:
+        return find_spec("cyipopt") is not None
+    except ValueError:  # a test has taken it away
+        return False
+
+
 class EngineSolver:
     """The interior-point method of `twin.engine`."""
 
@@ -58,6 +68,7 @@ class EngineSolver:
         """One solve."""
         if stopped():
             max_iterations = 0
+        warm = warm if hasattr(warm, "flat") else None  # an answer of IPOPT is a guess only
         kind = "warm" if warm is not None else start
         return self.solver.solve(data, start=kind, warm=warm, tol=tol, max_iterations=max_iterations, max_seconds=max_seconds)
 

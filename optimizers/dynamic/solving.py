@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import threading
 import time
@@ -10,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from optimizers.dynamic import conflict, report
+from optimizers.dynamic import conflict, report, solvers
 from optimizers.dynamic.grid import Decisions
 from optimizers.dynamic.plan import Plan
 from optimizers.dynamic.problem import Trajectory, count
@@ -132,22 +131,18 @@ class _Task:
 
     def _fall_back(self, first: Decisions) -> None:
         """IPOPT from the same start where no search of the engine ended normally and IPOPT is installed."""
-        from importlib.util import find_spec
-
         ended = [f for f in self.tried if f is not None and (f.status or f.status is Status.INFEASIBLE)]
         if self.options.solver is not None or ended or self.options.max_iterations < PATIENT:
             return
-        if self.options.iterations is not None or find_spec("cyipopt") is None:
+        if self.options.iterations is not None or not solvers.ipopt_installed():
             return
-        from optimizers.backends.ipopt import Ipopt
-
         self.say(f"{self.plan.name}: the engine did not converge; trying IPOPT")
-        search = Search(dataclasses.replace(self.options, solver=Ipopt()), self.stop, self.say)
-        found = search.once(search.grid(self.plan, first), first, 0)
+        other = self.search.with_ipopt()
+        found = other.once(other.grid(self.plan, first), first, 0)
         if found is not None and found.status:
-            search.best, search.note = self.search.best, "IPOPT, because the engine did not converge from this start"
-            search.solves = self.search.solves + search.solves
-            self.search, self.tried[0] = search, found
+            other.best, other.note = self.search.best, "IPOPT, because the engine did not converge from this start"
+            other.built = self.search.built
+            self.search, self.tried[0] = other, found
 
     def _many(self, first: Decisions) -> None:
         """All starts, on threads where the solver allows it."""

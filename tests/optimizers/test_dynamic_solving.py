@@ -200,7 +200,8 @@ def test_wrong_options_are_sentences(quickest):
     """Degree, starts, seconds, start."""
     problem = quickest.problem
     for options, message in (({"degree": 7}, "degree is 7"), ({"starts": 0}, "starts is 0"),
-                             ({"max_seconds": -1}, "max_seconds is -1"), ({"start": {"uu": 1.0}}, "Unknown decision 'uu'"), ({"start": 3}, "start is a int"),
+                             ({"max_seconds": -1}, "max_seconds is -1"), ({"start": {"uu": 1.0}}, "Unknown decision 'uu'"),
+                             ({"start": 3}, "start is a int"),
                              ({"solver": "ipopt"}, r"solver is 'ipopt'. Expected optimizers.Ipopt\(\)")):
         with pytest.raises(twin.SpecError, match=message):
             optimizers.solve(problem, **options)
