@@ -16,7 +16,7 @@ for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 def names() -> list[str]:
     """Benchmarks in this folder."""
     return sorted(m.name for m in pkgutil.iter_modules(importlib.import_module("benchmarks").__path__)
-                  if not m.ispkg and m.name not in ("__main__", "harness", "installed"))
+                  if not m.ispkg and m.name not in ("__main__", "harness", "installed", "reflow_data"))
 
 
 def main() -> int:

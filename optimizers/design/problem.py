@@ -28,7 +28,8 @@ class Design:
     ties
         {name: parameters that it sets together}, such as the zones of an oven that share a set point.
     measure
-        Function (times, {signal: values of shape (members, times)}) -> {metric: one value a member}.
+        Function (times, {signal: values of shape (members, times, ...)} with the decisions of each member by name) ->
+        {metric: one value a member}.
     signals
         What the measure reads.
     times

@@ -84,7 +84,7 @@ class _Runs:
         good = np.array([bool(s) for s in many.statuses])
         found = {n: np.full(len(points), np.nan) for n in self.problem.limits}
         if good.any():
-            seen = {s: many[s][good] for s in self.problem.signals}
+            seen = {n: v[good] for n, v in values.items()} | {s: many[s][good] for s in self.problem.signals}
             for name, value in self.problem.measure(np.asarray(many.times), seen).items():
                 found.setdefault(name, np.full(len(points), np.nan))[good] = value
         return found | values

@@ -1,8 +1,6 @@
 """The shipped penicillin records, job and notebook."""
 
 import importlib.util
-import json
-import os
 import re
 import sys
 import tomllib
@@ -104,22 +102,3 @@ def test_an_industrial_batch_is_extrapolated_and_says_so(tmp_path, monkeypatch):
     assert "Not in the records: biomass, substrate, product." in said
     assert "Unknown to the model: Discharge rate." in said
     assert "agitation (30 W)" in said
-
-
-def test_the_notebook_runs(monkeypatch):
-    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
-    root = str(EXAMPLES.parent)  # the kernel is a process of its own
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]))
-    notebook = nbformat.read(EXAMPLES / "notebooks" / "penicillin.ipynb", as_version=4)
-    client = nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3",
-                                     resources={"metadata": {"path": str(EXAMPLES / "notebooks")}})
-    client.execute()
-    assert sum(cell.cell_type == "code" for cell in notebook.cells) >= 5
-
-
-def test_the_notebook_is_stored_without_outputs():
-    raw = json.loads((EXAMPLES / "notebooks" / "penicillin.ipynb").read_text())
-    for cell in raw["cells"]:
-        if cell["cell_type"] == "code":
-            assert cell["outputs"] == []
-            assert cell["execution_count"] is None

@@ -182,6 +182,23 @@ def test_mesh_converges_in_first_order(kiln: Any) -> None:
     assert (found[0] - found[1]) / (found[1] - found[2]) == pytest.approx(2.0, abs=0.25)
 
 
+@pytest.mark.slow
+def test_burnability_is_found_again_from_free_lime() -> None:
+    """35 laboratory values with 8 % noise over 40 h of fuel steps: the planted factor 22 is inside the 95 % interval."""
+    fuel = twin.Profile([0, 480, 960, 1440, 1920], [1.0, 1.04, 0.97, 1.02, 1.0])
+    recipe = twin.Recipe([twin.Phase(inputs={"feed": 35.0, "fuel": fuel, "air": 8.6, "rpm": 3.5}, until=2400.0)])
+    truth = twin.simulate(RotaryKiln(cells=20, burnability=22.0), recipe, every=5.0)
+    at = np.arange(300.0, 2400.0, 60.0)
+    lime = np.interp(at, truth.times, truth["free_lime"]) * (1 + 0.08 * np.random.default_rng(0).standard_normal(len(at)))
+    rows = [twin.Series("free_lime", list(at), list(lime), "%")]
+    rows += [twin.Series(n, list(truth.times), list(truth[n]), truth.unit(n)) for n in ("feed", "fuel", "air", "rpm")]
+    found = twin.calibrate(RotaryKiln(cells=20), twin.Data([twin.Run("two days", None, rows, "min")]), ["burnability"],
+                           recipe=recipe, noise={"free_lime": "8 %"})
+    low, high = found.intervals["burnability"]
+    assert low < 22.0 < high
+    assert high - low < 3.0
+
+
 def test_wrong_use_is_told() -> None:
     """A share of calcination in percent, kelvin and degC mixed, a kiln that turns backwards."""
     with pytest.raises(twin.SpecError, match=r"calcined is 92 -\. Expected 0\.2 to 1"):

@@ -12,7 +12,6 @@ from twin.engine import store
 from twin.engine.optimal import Carried, OcpData, OcpSolver, OcpSpec, chain
 
 NEEDS_CC = pytest.mark.skipif(store.compiler() is None, reason="needs a C compiler")
-EXECUTIONS: list[Any] = ["python", pytest.param("c", marks=NEEDS_CC), "numba"]
 COMPILED = "c" if store.compiler() else "numba"
 
 
@@ -78,3 +77,150 @@ def test_cstr_optimum_of_ipopt(solvers: dict[str, OcpSolver]) -> None:
     assert r.objective == pytest.approx(0.0150639133, abs=2e-10)
     assert r.u[0, 0] == pytest.approx(9.828504, abs=2e-5)
     assert r.iterations < 40
+
+
+PARENTS = (-1, 0, 1, 2, 1, 4, 0, 6)
+LENGTH = 0.3
+A = np.array([[-0.4, 0.3, 0.2], [0.1, -0.5, 0.4], [0.3, -0.2, 0.1]])
+B = np.array([[1.0, -0.3, 0.5], [0.2, 0.8, -0.4], [-0.6, 0.3, 0.9]])
+
+
+def rich_point(t: Any, x: Any, z: Any, u: Any, s: Any, p: Any) -> Any:
+    """Free rate as carried state, one input linear over the edge, two algebraics, two path values."""
+    v = jnp.stack([u[0], u[1], x[5] + s * u[2]])
+    f = x[3] * (A @ x[:3] + B @ v) + jnp.tanh(x[:3]) * z[0] + 0.1 * t
+    g = z - 0.3 * jnp.sin(x[:2]) - 0.1 * z**3 - 0.05 * u[0]
+    return f, g, x[:2] ** 2 + z + 0.1 * u[:2], jnp.sum(x[:3] ** 2) + 0.1 * u[1] ** 2 + z[1] ** 2 * x[4]
+
+
+def rich_stage(x: Any, u: Any, p: Any) -> Any:
+    return 0.1 * jnp.sum(u**2) + 0.2 * (x[4] - u[1]) ** 2, jnp.stack([x[0] * u[0] + x[1], x[2] + u[1]])
+
+
+def rich_terminal(x: Any, p: Any) -> Any:
+    return jnp.sum(x**2), jnp.stack([x[0] + x[1] ** 2, x[2] * x[1]])
+
+
+def rich_initial(x: Any, u: Any, p: Any) -> Any:
+    return jnp.sum((x - 1) ** 2 * p[0]) + 0.3 * jnp.sum(u**2), jnp.stack([x[0] + u[0]])
+
+
+def rich(execution: str) -> OcpSolver:
+    """A tree with all that a problem can hold."""
+    carried = (Carried(1.0), Carried(0, 1, 1), Carried(1, 1, 2))
+    return OcpSolver(OcpSpec("rich", rich_point, rich_stage, rich_terminal, rich_initial, parents=PARENTS, n_c=3, n_u=3, n_z=2,
+                             n_path=2, carried=carried, n_rows=2, n_rows_terminal=2, n_rows_initial=1, n_p_node=1, degree=3,
+                             elements=2, x_scale=[1, 2, 0.5, 1, 2, 1], u_scale=[1, 2, 1], z_scale=[0.5, 1], path_scale=[2, 1],
+                             row_scale=[1, 2]), execution)
+
+
+def rich_data(s: OcpSolver) -> OcpData:
+    """Bounds of all kinds, equalities at inner nodes, ends and the root, a fixed input, a free initial state."""
+    d = s.data()
+    d.length[:] = LENGTH
+    d.t_start[:] = LENGTH * np.arange(len(PARENTS) - 1)
+    d.p_node[:] = 1
+    d.weight_node[:], d.weight_edge[:] = np.linspace(1, 0.5, 8), np.linspace(0.5, 1, 7)
+    d.u_lower[:], d.u_upper[:] = -2, 2
+    d.x_lower[:, :3], d.x_upper[:, :3] = -3, 3
+    d.x_lower[:, 3], d.x_upper[:, 3] = 0.5, 1.5
+    d.xp_lower[:], d.zp_upper[:], d.path_upper[:] = -3, 2, 3
+    d.path_lower[:, :, 0] = 0.2
+    d.row_lower[1], d.row_upper[2] = -1, [2, np.inf]
+    for n, i, value in ((0, 0, 0.7), (2, 1, 0.3), (3, 0, 0.2), (5, 0, 0.1), (5, 1, 0.2)):
+        d.row_lower[n, i] = d.row_upper[n, i] = value
+    d.x_lower[7, 1] = d.x_upper[7, 1] = 0.4
+    d.u_lower[4, 1] = d.u_upper[4, 1] = 0.1
+    d.x[:], d.u[:], d.zp[:] = [0.5, 0.4, 0.3, 1, 0.1, 0.2], 0.1, 0.1
+    return d
+
+
+def rich_answer(execution: str | None) -> Any:
+    s = rich(execution)
+    return s.solve(rich_data(s), "nodes")
+
+
+def test_a_problem_with_everything() -> None:
+    """In plain Python and by the general solver with the kernels called by address."""
+    plain, general = rich_answer("python"), rich_answer(None)
+    assert plain.status is Status.SUCCESS
+    assert general.flat.tobytes() == plain.flat.tobytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("execution", [pytest.param("c", marks=NEEDS_CC), "numba"])
+def test_a_problem_with_everything_in_the_other_executions(execution: str) -> None:
+    assert rich_answer(execution).flat.tobytes() == rich_answer("python").flat.tobytes()
+
+
+@pytest.mark.slow
+def test_optimality_conditions_hold_as_jax_sees_them() -> None:
+    """Gradient of cost and rows at the answer lies in the span of the gradients of the dynamics; products vanish."""
+    import jax
+    from jax.flatten_util import ravel_pytree
+
+    s = rich(COMPILED)
+    d = rich_data(s)
+    r = s.solve(d, "nodes", tol=1e-10)
+    assert r.status is Status.SUCCESS
+    tau = s.tables.fields["tau"]
+    slope, quad = np.array(s.tables.fields["slope"]), s.tables.fields["quad"]
+    has_u = np.array(s.tables.fields["has_u"])
+    inner = {"xp": r.xp[:, :5], "zp": r.zp, "x": r.x, "u": r.u}  # the sixth point is the node
+
+    def parts(w: Any) -> Any:
+        cost, equations, rows, paths = 0.0, [], [], []
+        for n in range(8):
+            if n == 0:
+                value, row = rich_initial(w["x"][n], w["u"][n], d.p_node[n])
+                row = jnp.concatenate([row, jnp.zeros(1)])
+            elif has_u[n]:
+                value, row = rich_stage(w["x"][n], w["u"][n], d.p_node[n])
+            else:
+                value, row = rich_terminal(w["x"][n], d.p_node[n])
+            cost += d.weight_node[n] * value
+            rows.append(row)
+        for e in range(7):
+            c, p = e + 1, PARENTS[e + 1]
+            x, u, points = w["x"][p], w["u"][p], jnp.concatenate([w["xp"][e], w["x"][c][None, :3]])
+            equations.append(w["x"][c][3:] - jnp.stack([x[3], u[1], x[5] + u[2]]))
+            for k in range(2):
+                begin = x[:3] if k == 0 else points[2]
+                block = jnp.concatenate([begin[None], points[3 * k:3 * k + 3]])
+                for j in range(3):
+                    at = (k + tau[j]) / 2
+                    own = jnp.concatenate([block[j + 1], x[3:]])
+                    f, g, path, cost_rate = rich_point(d.t_start[e] + LENGTH * at, own, w["zp"][e, 3 * k + j], u, at, None)
+                    equations += [slope[j + 1] @ block - LENGTH / 2 * f, g]
+                    paths.append(path)
+                    cost += d.weight_edge[e] * LENGTH / 2 * quad[j] * cost_rate
+        return cost, jnp.concatenate(equations), jnp.stack(rows), jnp.stack(paths).reshape(7, 6, 2)
+
+    with jax.enable_x64(True):
+        flat, unravel = ravel_pytree(jax.tree.map(jnp.asarray, inner))
+        cost, equations, rows, paths = parts(unravel(flat))
+
+        def lagrangian(v: Any) -> Any:
+            w = unravel(v)
+            value, _, row, path = parts(w)
+            bounds = sum(jnp.vdot(a, b) for a, b in ((r.x_dual, w["x"]), (r.u_dual, w["u"]), (r.zp_dual, w["zp"]),
+                                                     (r.xp_dual[:, :5], w["xp"])))
+            return value + jnp.vdot(r.row_dual, row) + jnp.vdot(r.path_dual, path) + bounds
+
+        gradient = np.array(jax.grad(lagrangian)(flat))
+        jacobian = np.array(jax.jacrev(lambda v: parts(unravel(v))[1])(flat))
+    assert float(cost) == pytest.approx(r.objective, rel=1e-12)
+    assert np.abs(equations).max() < 1e-9
+    multipliers = np.linalg.lstsq(jacobian.T, -gradient, rcond=None)[0]
+    assert np.abs(gradient).max() > 1e-2
+    assert np.abs(gradient + jacobian.T @ multipliers).max() < 1e-7
+    for value, low, high, dual in ((r.x, d.x_lower, d.x_upper, r.x_dual), (r.u[has_u == 1], d.u_lower[has_u == 1],
+                                   d.u_upper[has_u == 1], r.u_dual[has_u == 1]), (rows, d.row_lower, d.row_upper, r.row_dual),
+                                   (paths, d.path_lower, d.path_upper, r.path_dual)):
+        value = np.array(value)
+        assert (value > low - 1e-8).all()
+        assert (value < high + 1e-8).all()
+        distance = np.where(dual > 0, high - value, value - low)
+        active = np.abs(dual) > 1e-6
+        assert active.any()
+        assert np.abs(distance[active] * dual[active]).max() < 1e-7

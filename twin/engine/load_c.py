@@ -77,8 +77,7 @@ def cached(system: Any, names: Sequence[str], facts: shapes.Facts) -> bool:
     """True where the library of a model is there already."""
     if store.compiler() is None:
         return False
-    key = _model_key(system, names, facts)
-    return key in _loaded or cache.find(f"{key}.so") is not None
+    return is_there(_model_key(system, names, facts))
 
 
 def library(system: Any, names: Sequence[str], facts: shapes.Facts) -> ctypes.CDLL:
@@ -90,6 +89,11 @@ def library(system: Any, names: Sequence[str], facts: shapes.Facts) -> ctypes.CD
 def library_of_text(text: str, flags: Sequence[str] = FLAGS) -> ctypes.CDLL:
     """The shared object of any C text."""
     return library_with_key(key_of(flags, text), lambda: text, flags)
+
+
+def is_there(key: str) -> bool:
+    """True where the library of this key needs no compiler."""
+    return key in _loaded or cache.find(f"{key}.so") is not None
 
 
 def library_with_key(key: str, text: Callable[[], str], flags: Sequence[str]) -> ctypes.CDLL:

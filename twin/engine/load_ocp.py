@@ -13,11 +13,12 @@ from twin.engine.optimal_tables import Tables
 from twin.engine.translate_c import Translator
 
 SOURCES = ("dense", "ocp_records", "ocp_values", "ocp_edges", "ocp_equalities", "ocp_riccati", "ocp_rows", "ocp_filter",
-           "ocp_errors", "ocp_start", "ocp_restoration", "ocp_answers", "ocp_solver")
+           "ocp_errors", "ocp_start", "ocp_restoration", "ocp_answers", "ocp_attempts", "ocp_solver")
 ENTRY = "solve_ocp"
 # gcc 12 distributes a loop with a conditional store wrongly; and -O2 with vectors is as fast here as -O3, in half the time.
 FLAGS = ("-std=c99", "-O2", "-ftree-vectorize", "-fno-tree-loop-distribution", "-fno-tree-loop-distribute-patterns",
          "-march=native", "-ffp-contract=off", "-shared", "-fPIC", "-w")
+QUICK = ("-std=c99", "-O1", "-march=native", "-ffp-contract=off", "-shared", "-fPIC", "-w")
 KERNEL_FIELDS = ("point", "point_all", "stage", "stage_all", "terminal", "terminal_all", "initial", "initial_all")
 
 
@@ -53,12 +54,40 @@ def lengths_of(t: Tables) -> dict[tuple[str, str], tuple[int, ...]]:
     return {("Work", field): shape[1:] for field, shape in shapes.items() if len(shape) > 1 and field != "g_f"}
 
 
-def c_entry(t: Tables) -> Any:
-    """The compiled entry of a problem, as a ctypes function of the address of the slots."""
-    key = load_c.key_of(FLAGS, _writers(), repr(t.fields["size"]), *(p.key() for p in t.programs.values()))
-    entry = load_c.library_with_key(key, lambda: unit_text(t), FLAGS).solve_ocp_packed
+def _entry(library: ctypes.CDLL) -> Any:
+    entry = library.solve_ocp_packed
     entry.argtypes, entry.restype = [ctypes.c_void_p], ctypes.c_int64
     return entry
+
+
+def _key(t: Tables) -> str:
+    return load_c.key_of(FLAGS, _writers(), repr(t.fields["size"]), *(p.key() for p in t.programs.values()))
+
+
+def c_entry(t: Tables) -> Any:
+    """The solver with the sizes and kernels of one problem built in, as a ctypes function of the address of the slots."""
+    return _entry(load_c.library_with_key(_key(t), lambda: unit_text(t), FLAGS))
+
+
+def c_ready(t: Tables) -> bool:
+    """True where `c_entry` needs no compiler."""
+    return load_c.is_there(_key(t))
+
+
+def general_entry(t: Tables) -> tuple[Any, list[int]]:
+    """The solver for any sizes, compiled once a machine, and addresses of the kernels of a problem (a tenth of a second)."""
+    from twin.engine import executions
+    from twin.lowering.emit_c import emit_c
+
+    key = load_c.key_of(FLAGS, _writers())
+    if not load_c.is_there(key):
+        executions.progress("compiling the optimal-control solver, once on this machine (some seconds)")
+    library = load_c.library_with_key(key, lambda: Translator().translate(sources(), (ENTRY,)), FLAGS)
+    unique = {p.name: p for p in t.programs.values()}
+    key = load_c.key_of(QUICK, _writers(), *(p.key() for p in unique.values()))
+    kernels = load_c.library_with_key(key, lambda: emit_c(unique.values(), prefix="kernel_"), QUICK)
+    at = [ctypes.cast(getattr(kernels, f"kernel_{t.programs[f].name}"), ctypes.c_void_p).value or 0 for f in KERNEL_FIELDS]
+    return _entry(library), at
 
 
 @dataclasses.dataclass(frozen=True)

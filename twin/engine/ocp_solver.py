@@ -8,10 +8,10 @@ restoration are our own (see docs/optimal_control_theory.md).
 # ruff: noqa: F403, F405
 from __future__ import annotations
 
-from twin.engine.ocp_answers import keep_answer, recenter, take_answer
-from twin.engine.ocp_errors import error_at, errors_now, largest_slope, measure, new_filter, set_costs
+from twin.engine.ocp_answers import keep_answer
+from twin.engine.ocp_attempts import INFEASIBLE, begin, try_again
+from twin.engine.ocp_errors import error_at, errors_now, measure, new_filter, set_costs
 from twin.engine.ocp_filter import (
-    dynamics_missed,
     full_step,
     line_search,
     make_trial,
@@ -21,21 +21,12 @@ from twin.engine.ocp_filter import (
 from twin.engine.ocp_records import *
 from twin.engine.ocp_restoration import FAILED, GOES_ON, restore, set_elastic_targets, try_to_return
 from twin.engine.ocp_riccati import FACTORED, SINGULAR, factorize, multipliers
-from twin.engine.ocp_rows import FAR, condense_rows, longest_dual_step, longest_step, move_multipliers, violation
-from twin.engine.ocp_start import (
-    clear_multipliers,
-    first_multipliers,
-    first_slacks,
-    rollout,
-    set_rows,
-    take_guess,
-)
+from twin.engine.ocp_rows import condense_rows, longest_dual_step, longest_step, move_multipliers, violation
 from twin.engine.ocp_values import differentiate, evaluate, lagrangian
 
 # Positions in twin.engine.optimal.STATUSES.
-SOLVED, HALTED, LIMIT_REACHED, TIME_OVER, INFEASIBLE, NOT_FINITE = 0, 1, 2, 3, 4, 6
-PUSH_FIRST = 1e-2
-MU_AGAIN = 0.1
+SOLVED, HALTED, LIMIT_REACHED, TIME_OVER = 0, 1, 2, 3
+WARM_MOST = 30
 KAPPA_EPSILON, KAPPA_MU, THETA_MU = 10.0, 0.2, 1.5
 FEASIBLE = 1e-6
 LARGEST_DELTA = 1e20
@@ -65,50 +56,6 @@ def factor_regular(m: Ocp, d: Data, w: Work, out: Answer) -> int:
         else:
             delta *= 100.0
     return FACTORED
-
-
-def begin(m: Ocp, d: Data, w: Work, warm: Answer, out: Answer) -> int:
-    """The first iterate with its multipliers, filter and scale of the cost."""
-    for i in range(STATE_LENGTH):
-        w.state[i] = 0
-    for i in range(NUMBER_LENGTH):
-        w.number[i] = 0.0
-    for i in range(STAT_LENGTH):
-        out.stat[i] = 0
-    for i in range(INFO_LENGTH):
-        out.info[i] = 0.0
-    out.info[FACTOR] = 1.0
-    if set_rows(m, d, w) != 0:
-        out.stat[WORST_ROW] = w.state[HELD_BACK]
-        out.info[VIOLATION] = w.low[w.state[HELD_BACK]] - w.high[w.state[HELD_BACK]]
-        return INFEASIBLE
-    clear_multipliers(m, w)
-    set_costs(m, d, w, 1.0)
-    w.number[N_MU] = d.setting[MU_START]
-    if d.option[START] == FROM_ANSWER:
-        take_answer(m, d, w, warm)
-        recenter(w)
-        set_costs(m, d, w, warm.info[FACTOR])
-        out.info[FACTOR] = warm.info[FACTOR]
-    else:
-        take_guess(m, d, w)
-        if d.option[START] == FROM_ROLLOUT:
-            rollout(m, d, w)
-    w.number[COST] = evaluate(m, d, w, w.x, w.u, w.xp, w.zp, w.res, w.gap, w.val)
-    if not (dynamics_missed(m, w.res, w.gap) < 1e300 and abs(w.number[COST]) < 1e300 and violation(w, w.val) < 1e300):
-        return NOT_FINITE
-    if d.option[START] != FROM_ANSWER:
-        first_slacks(w, PUSH_FIRST)
-        differentiate(m, d, w)
-        most = largest_slope(m, w)
-        if most > 100.0:
-            out.info[FACTOR] = max(1e-8, 100.0 / most)
-            set_costs(m, d, w, out.info[FACTOR])
-            w.number[COST] *= out.info[FACTOR]
-        first_multipliers(m, d, w)
-    measure(m, w)
-    new_filter(w)
-    return GOES_ON
 
 
 def lower_barrier(m: Ocp, d: Data, w: Work) -> int:
@@ -227,59 +174,17 @@ def ended(m: Ocp, d: Data, w: Work, out: Answer) -> int:
             keep_answer(m, w, out)
     elif error <= d.setting[TOLERANCE]:
         return INFEASIBLE
+    if w.state[TINY_STEPS] > 3 and w.number[N_MU] <= 0.1 * d.setting[TOLERANCE]:
+        return FAILED
     if w.stop[0] == 1:
         return HALTED
     if w.stop[0] == 2:
         return TIME_OVER
     if out.stat[ITERATIONS] >= d.option[MAX_ITERATIONS]:
         return LIMIT_REACHED
+    if d.option[START] == FROM_ANSWER and w.state[ATTEMPT] == 0 and out.stat[ITERATIONS] >= WARM_MOST:
+        return FAILED  # for this attempt: the old answer was no help
     return GOES_ON
-
-
-def try_again(m: Ocp, d: Data, w: Work, out: Answer) -> int:
-    """After a stationary point of the violation: keep it where it is the best, and start elsewhere if attempts are left."""
-    worst = violation(w, w.val)
-    if w.state[ATTEMPT] == 0 or worst < w.number[LEAST_VIOLATION]:
-        w.number[LEAST_VIOLATION] = worst
-        keep_answer(m, w, out)
-    factor = out.info[FACTOR]
-    while w.state[ATTEMPT] < d.option[ATTEMPTS]:
-        w.state[ATTEMPT] += 1
-        take_guess(m, d, w)
-        if w.state[ATTEMPT] > 1:
-            part = 0.02
-            if w.state[ATTEMPT] == 3:
-                part = 0.5
-            inputs_at_part(m, w, part)
-        rollout(m, d, w)
-        w.state[ELASTIC] = 0
-        w.state[ELASTIC_TIMES] = 0
-        w.state[TINY_STEPS] = 0
-        w.number[PROX] = 0.0
-        w.number[OMEGA] = 0.0
-        w.number[DELTA_LAST] = 0.0
-        w.number[N_MU] = MU_AGAIN
-        set_costs(m, d, w, factor)
-        clear_multipliers(m, w)
-        w.number[COST] = evaluate(m, d, w, w.x, w.u, w.xp, w.zp, w.res, w.gap, w.val)
-        if abs(w.number[COST]) < 1e300 and dynamics_missed(m, w.res, w.gap) < 1e300 and violation(w, w.val) < 1e300:
-            first_slacks(w, PUSH_FIRST)
-            differentiate(m, d, w)
-            first_multipliers(m, d, w)
-            measure(m, w)
-            new_filter(w)
-            return GOES_ON
-    return INFEASIBLE
-
-
-def inputs_at_part(m: Ocp, w: Work, part: float) -> int:
-    """Inputs with two limits at this part of the way between them."""
-    for n in range(m.counts[NODES]):
-        for i in range(m.size[N_U]):
-            r = n * m.size[N_ROW] + m.size[N_X] + i
-            if w.sort[r] == INEQUALITY and w.low[r] > -FAR and w.high[r] < FAR:
-                w.u[n][i] = w.low[r] + part * (w.high[r] - w.low[r])
-    return 0
 
 
 def solve_ocp(m: Ocp, d: Data, w: Work, warm: Answer, out: Answer) -> int:
@@ -287,24 +192,28 @@ def solve_ocp(m: Ocp, d: Data, w: Work, warm: Answer, out: Answer) -> int:
     code = begin(m, d, w, warm, out)
     if code == INFEASIBLE:
         return code
-    while code == GOES_ON:
-        code = ended(m, d, w, out)
-        if code == INFEASIBLE:
-            code = try_again(m, d, w, out)
+    while True:
+        if code == GOES_ON:
+            code = ended(m, d, w, out)
+        if code >= INFEASIBLE:  # or failed, or not finite
+            code = try_again(m, d, w, warm, out, code)
+            out.stat[ITERATIONS] += 1
+        elif code == GOES_ON and w.state[ELASTIC] == 1 and try_to_return(m, d, w, out.info[FACTOR]) == 1:
+            out.stat[ITERATIONS] += 1
+        elif code == GOES_ON:
+            lower_barrier(m, d, w)
+            code = advance(m, d, w, out)
             out.stat[ITERATIONS] += 1
             continue
         if code != GOES_ON:
             break
-        if w.state[ELASTIC] == 1 and try_to_return(m, d, w, out.info[FACTOR]) == 1:
-            out.stat[ITERATIONS] += 1
-            continue
-        lower_barrier(m, d, w)
-        code = advance(m, d, w, out)
-        out.stat[ITERATIONS] += 1
     out.info[MU] = w.number[N_MU]
-    if w.state[ATTEMPT] > 0 and code != SOLVED and w.state[HAS_BEST] == 0:
-        code = INFEASIBLE  # as found at the first attempt
-    elif code <= SOLVED or (code != INFEASIBLE and (w.state[HAS_BEST] == 0 or d.option[KEEP_LAST] == 1)):
+    kept = w.state[HAS_BEST]
+    if w.state[STATIONARY] == 1 and not (max(w.number[PRIMAL_ERROR], violation(w, w.val)) < w.number[LEAST_VIOLATION]):
+        kept = 1
+    if code >= INFEASIBLE and w.state[STATIONARY] == 1 and w.state[HAS_BEST] == 0:
+        code = INFEASIBLE  # as one of the attempts found; its point was kept
+    elif code == SOLVED or kept == 0 or d.option[KEEP_LAST] == 1:
         keep_answer(m, w, out)
     finish_answer(m, d, w, out)
     return code

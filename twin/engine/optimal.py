@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ STARTS = ("rollout", "nodes", "points", "warm")
 STATUSES = (Status.SUCCESS, Status.STOPPED, Status.ITERATION_LIMIT, Status.TIME_LIMIT, Status.INFEASIBLE,
             Status.NOT_CONVERGED, Status.NOT_FINITE)
 DIRECT = 0.02  # seconds: a call that took less last time is made in the calling thread
+PATIENCE = 0.5  # seconds of solving after which the solver is compiled for the problem alone
 FEASIBLE = 1e-6
 
 
@@ -234,6 +236,7 @@ class OcpSolver:
         self.tables = optimal_tables.tables_of(spec)
         name = executions.wanted(execution)
         self.execution = executions.compiled_name() if name == "auto" else name
+        self.built = True
         at, self.answer_places = 0, {}
         template, moving = [], []
         for field, shape in optimal_tables.answer_shapes(self.tables).items():
@@ -253,7 +256,10 @@ class OcpSolver:
         self.ocp_arrays = [shapes.as_arrays(r.Ocp, _Fields(fields), (f,))[f] for f in names]
         self.ocp_slots = [v for a in self.ocp_arrays for v in (a.ctypes.data, *a.shape[1:])]
         self.kernel_slots = [0] * len(load_ocp.KERNEL_FIELDS)
-        if self.execution == "c":
+        if self.execution == "c" and name == "auto" and not load_ocp.c_ready(self.tables):
+            self.entry, self.kernel_slots = load_ocp.general_entry(self.tables)
+            self.built = False
+        elif self.execution == "c":
             self.entry = load_ocp.c_entry(self.tables)
         elif self.execution == "python":
             self.ocp = load_ocp.python_ocp(self.tables)
@@ -263,6 +269,25 @@ class OcpSolver:
         self._lock = threading.Lock()
         self._running: list[_Workspace] = []
         self._took = DIRECT
+        self._spent, self._building = 0.0, False
+
+    def build(self) -> None:
+        """Compile the solver for this problem alone, some seconds; "auto" does so beside the solves once it pays."""
+        if not self.built:
+            self.entry = load_ocp.c_entry(self.tables)
+            self.built = True
+
+    def _build_beside(self) -> None:
+        with self._lock:
+            if self.built or self._building:
+                return
+            self._building = True
+
+        def work() -> None:
+            with contextlib.suppress(errors.LoweringError, OSError):
+                self.build()
+
+        threading.Thread(target=work, daemon=True).start()
 
     def data(self) -> OcpData:
         """Data of a solve: no limits, zero guess."""
@@ -270,7 +295,7 @@ class OcpSolver:
 
     def solve(self, data: OcpData, start: str = "rollout", warm: OcpResult | None = None, shift: int = 0, *,
               tol: float = 1e-8, max_iterations: int = 500, max_seconds: float | None = None, mu: float | None = None,
-              keep: str = "best", direct: bool = False) -> OcpResult:
+              keep: str = "best", attempts: int = 3, direct: bool = False) -> OcpResult:
         """Solve once.
 
         Parameters
@@ -285,13 +310,15 @@ class OcpSolver:
         max_iterations, max_seconds
             Limits; the best feasible iterate is given where one is reached.
         mu
-            Start of the barrier parameter; None: 0.1, and by the answer in a warm start.
+            Start of the barrier parameter; None: 0.1, and 0.1 tol in a warm start, which is begun anew where that leads nowhere.
         keep
             What is returned where a limit ended it: the "best" feasible iterate, or the "last" one.
+        attempts
+            Further starts where one leads nowhere: a simulation with the old inputs, the guess, small and middling inputs.
         direct
             In the calling thread, however long it takes: Ctrl-C is heard only afterwards.
         """
-        self._set(data, start, warm, shift, tol, max_iterations, mu, keep)
+        self._set(data, start, warm, shift, tol, max_iterations, mu, keep, attempts)
         space = self._space(data)
         out = OcpResult(self)
         try:
@@ -351,15 +378,15 @@ class OcpSolver:
         workers.wait_for([lambda: self._call(space, data, warm, out)], stop, look)
 
     def _set(self, data: OcpData, start: str, warm: OcpResult | None, shift: int, tol: float, most: int,
-             mu: float | None, keep: str) -> None:
+             mu: float | None, keep: str, attempts: int) -> None:
         d = data.record
         if start not in STARTS or (start == "warm") != (warm is not None):
             raise errors.SpecError(f"{self.spec.name}: start is '{start}' and warm is {'' if warm is None else 'not '}None. "
                                    f"Expected one of {', '.join(STARTS)}, and an answer with 'warm' only.")
         d.option[r.START], d.option[r.SHIFT], d.option[r.MAX_ITERATIONS] = STARTS.index(start), shift, most
-        d.option[r.KEEP_LAST], d.option[r.ATTEMPTS] = int(keep == "last"), 3
+        d.option[r.KEEP_LAST], d.option[r.ATTEMPTS] = int(keep == "last"), attempts
         d.setting[r.TOLERANCE] = tol
-        d.setting[r.MU_START] = mu if mu is not None else 0.1 if warm is None else 1e-4
+        d.setting[r.MU_START] = mu if mu is not None else 0.1 if warm is None else 0.1 * tol
 
     def _space(self, data: OcpData) -> _Workspace:
         room = data.count_equalities()
@@ -384,6 +411,9 @@ class OcpSolver:
                 slots[space.warm_at] = slots[space.out_at]
             out.code = self.entry(space.address)
         self._took = time.perf_counter() - begin
+        self._spent += self._took
+        if not self.built and self._spent > PATIENCE:
+            self._build_beside()
 
     def _plain(self, space: _Workspace, data: OcpData, warm: OcpResult | None, out: OcpResult) -> int:
         """In plain Python, on lists."""

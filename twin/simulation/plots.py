@@ -176,7 +176,8 @@ def plot_comparison(comparison: Comparison, signals: Sequence[str] | None = None
         if name not in measured:
             raise errors.unknown("compared signal", name, "this comparison", measured)
     names = list(signals) if signals is not None else measured
-    fig, axes = figure(len(names) * len(runs), columns=len(runs), width=4.2 if len(runs) < 3 else 3.2)
+    # One run alone is shown in a grid, several as columns beside each other.
+    fig, axes = figure(len(names) * len(runs), columns=len(runs) if len(runs) > 1 else None, width=4.2 if len(runs) < 3 else 3.2)
     for i, name in enumerate(names):
         for j, run in enumerate(runs):
             axis = axes[i * len(runs) + j]
