@@ -30,6 +30,7 @@ docs: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks stiff_simulation --json
 	$(BIN)/python -m benchmarks cold_start --json
+	$(BIN)/python -m benchmarks scheduling --json
 	$(BIN)/python -m benchmarks dynopt --json
 	$(BIN)/python -m benchmarks calibration --json
 

@@ -18,6 +18,7 @@ _PUBLIC = {
     **dict.fromkeys(("Trajectory", "Move", "Integral", "Sum"), "optimizers.dynamic.problem"),
     "Ipopt": "optimizers.backends.ipopt",
     "Schedule": "optimizers.schedule.problem",
+    "Dispatch": "optimizers.energy.dispatch",
     **dict.fromkeys(("Blend", "Material", "Product", "Pool"), "optimizers.steady.blend"),
     "Setpoints": "optimizers.steady.setpoints",
     "ModifierAdaptation": "optimizers.steady.rto",

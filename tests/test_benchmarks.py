@@ -12,7 +12,8 @@ import pytest
 from benchmarks.__main__ import names
 
 ROOT = Path(__file__).parents[1]
-MUST = {"dynopt": ("tier_a",), "stiff_simulation": ("pen6.error", "rober.error", "chain100.error"),
+MUST = {"scheduling": ("melt_shop_eur", "year_eur", "steam_week_eur", "line_parts"),
+        "dynopt": ("tier_a",), "stiff_simulation": ("pen6.error", "rober.error", "chain100.error"),
         "cold_start": ("product", "edited_product"),
         "flagships": ("kiln.our_rtol", "slab.our_rtol", "furnace.our_rtol", "oven.our_rtol"),
         "calibration": ("gas_oil.objective", "alpha_pinene.objective", "marine.objective", "gas_oil.reached_of_20",

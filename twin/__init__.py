@@ -18,6 +18,8 @@ _PUBLIC = {
     "Module": "twin.module",
     "term": "twin.terms",
     "soft": "twin.limits",
+    **dict.fromkeys(("Law", "Station", "Line"), "twin.lines.line"),
+    "simulate_line": "twin.lines.simulation",
     **dict.fromkeys(("Mlp", "MonotoneMlp"), "twin.functions"),
     **dict.fromkeys(("GaussianProcess", "Spline"), "twin.bumps"),
     **dict.fromkeys(("Multiply", "Add", "Replace"), "twin.learned"),

@@ -98,7 +98,7 @@ def flexible_job_shop(text: str) -> optimizers.Schedule:
             at += 1 + 2 * numbers[at]
             tasks.append(Task(f"{k}", modes))
         orders.append(Order(f"J{j}", tasks))
-    used = sorted({u for o in orders for t in o.tasks for u in (m.unit for m in t.modes)}, key=lambda u: int(u[1:]))
+    used = sorted({u for o in orders for t in o.tasks for u in (m.unit for m in t.ways)}, key=lambda u: int(u[1:]))
     return optimizers.Schedule([Unit(u) for u in used], orders)
 
 

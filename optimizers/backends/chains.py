@@ -23,8 +23,8 @@ from twin.status import Status
 ROUNDS = 2000  # reinsertions between two looks at the clock
 
 
-def unfit(plan: Schedule) -> str:
-    """Why a plan is not made of chains; empty where it is."""
+def unfit(plan: Schedule, goal_too: bool = True) -> str:
+    """Why a plan is not made of chains; empty where it is. Dispatching rules (`goal_too` False) do not look at the goal."""
     goal = plan.aims
     inner = {(f"{o.name}/{k.before}", f"{o.name}/{k.after}") for o in plan.orders for k in o.links or ()}
     chained = {(f"{o.name}/{a.name}", f"{o.name}/{b.name}") for o in plan.orders for a,
@@ -32,8 +32,8 @@ def unfit(plan: Schedule) -> str:
     reasons = {
         "links that make no chain": inner != chained, "links between orders": bool(plan.links), "campaigns": bool(plan.campaigns),
         "crews": bool(plan.crews), "buffers": bool(plan.buffers), "transfer times": any(k.transfer for k in plan.all_links),
-        "a goal besides tardiness, energy, changeovers and modes": bool(goal.makespan or goal.earliness or goal.waiting
-                                                                        or goal.flow),
+        "a goal besides tardiness, energy, changeovers and modes":
+            goal_too and bool(goal.makespan or goal.earliness or goal.waiting or goal.flow),
         "fixed tasks": bool(plan.fixed), "a price for changes": bool(plan.change_cost),
         "power states": any(u.states for u in plan.units),
         "first changeovers": any(u.changeover and u.changeover.initial for u in plan.units),

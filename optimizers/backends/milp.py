@@ -76,15 +76,28 @@ class Milp:
         self.rows += 1
         return self.rows - 1
 
+    def forget_costs(self, besides: set[int]) -> None:
+        """Set the cost of all columns to 0, besides these."""
+        import numpy as np
+
+        first = 0
+        for k, (low, high, cost, integer) in enumerate(self.columns):
+            inside = np.array([first + i in besides for i in range(len(low))])
+            self.columns[k] = (low, high, np.where(inside, cost, 0.0), integer)
+            first += len(low)
+
     def solve(self, *, maximize: bool = False, max_seconds: float | None = None, gap: float = 0.0, seed: int = 0,
               threads: int = 1,
-              start: Any = None, options: dict[str, Any] | None = None) -> MilpAnswer:
-        """Hand it to HiGHS."""
+              hold: tuple[Any, Any] | None = None) -> MilpAnswer:
+        """Hand it to HiGHS; `hold` are columns and the values that they are held at, after which nothing is integer."""
         import highspy
         import numpy as np
 
         began = time.perf_counter()
         lower, upper, cost, integer = (np.concatenate(part) for part in zip(*self.columns, strict=True))
+        if hold is not None:
+            lower, upper, integer = lower.copy(), upper.copy(), np.zeros(self.count, bool)
+            lower[hold[0]] = upper[hold[0]] = hold[1]
         low, high = (np.concatenate(part) for part in zip(*self.sides, strict=True))
         row, column, value = (np.concatenate(part) for part in zip(*self.entries, strict=True))
         order = np.argsort(row, kind="stable")
@@ -103,16 +116,12 @@ class Milp:
         # The base class of highspy.Highs: the same solver without callbacks, whose set-up writes a banner to stdout.
         solver: Any = highspy.Highs.__bases__[0]()
         settings: dict[str, Any] = {"output_flag": False, "log_to_console": False, "threads": threads, "random_seed": seed,
-                                    "mip_rel_gap": gap, **(options or {})}
+                                    "mip_rel_gap": gap}
         if max_seconds is not None:
             settings["time_limit"] = max(0.01, max_seconds)
         for name, setting in settings.items():
             solver.setOptionValue(name, setting)
         solver.passModel(lp)
-        if start is not None:
-            hint = highspy.HighsSolution()
-            hint.col_value = list(start)
-            solver.setSolution(hint)
         solver.run()
         info, solution = solver.getInfo(), solver.getSolution()
         kind = highspy.HighsModelStatus

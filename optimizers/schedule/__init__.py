@@ -10,6 +10,11 @@ _PUBLIC = {
     **dict.fromkeys(("Campaign", "Link", "Mode", "Order", "Placed", "Recipe", "Task", "chain"), "optimizers.schedule.work"),
     **dict.fromkeys(("Goal",), "optimizers.schedule.problem"),
     **dict.fromkeys(("Batch", "Fit", "Material", "Network", "Process", "Utility"), "optimizers.schedule.network"),
+    **dict.fromkeys(("TwinTable", "TwinTask", "replay_on_twins", "tabulate"), "optimizers.schedule.twin_tasks"),
+    "schedule_from_tables": "optimizers.schedule.tables",
+    **dict.fromkeys(("dispatch_rules",), "optimizers.schedule.rules"),
+    **dict.fromkeys(("repair", "rolling", "unit_hours"), "optimizers.schedule.repairing"),
+    **dict.fromkeys(("export", "lateness", "resources"), "optimizers.schedule.views"),
     **dict.fromkeys(("Replay", "replay"), "optimizers.schedule.replaying"),
 }
 

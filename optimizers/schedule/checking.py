@@ -108,10 +108,11 @@ def _fits(plan: Schedule, mode: Any, horizon: float) -> bool:
 
 
 def _dates(plan: Schedule) -> Iterator[str]:
+    running = {plan.order_of[p.task].name for p in [*plan.fixed, *plan.previous] if p.task in plan.order_of}
     for o in plan.orders:
         yield from _grid(plan, f"The order '{o.name}'", [d for d in (o.release, o.due, o.deadline) if d is not None])
         for word, date in (("due", o.due), ("deadline", o.deadline)):
-            if date is not None and date <= plan.now:
+            if date is not None and date <= plan.now and o.name not in running:
                 yield (f"The {word} date of the order '{o.name}' is {date:g} {plan.time_unit}, which is not after now "
                        f"({plan.now:g} {plan.time_unit}). "
                        "Give a later date, or leave the order out.")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from optimizers.schedule.plant import Buffer, Crew, Unit
 from optimizers.schedule.work import Campaign, Link, Order, Placed, Task
 from twin import errors
+
+if TYPE_CHECKING:
+    from optimizers.schedule.twin_tasks import TwinTable, TwinTask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +90,8 @@ class Schedule:
         An earlier plan, for `change_cost`.
     change_cost
         Cost of each task that moves to another unit, and of each time unit that a start moves, against `previous`.
+    tables
+        What process models say about tasks, from `from_twin`.
 
     Notes
     -----
@@ -125,6 +130,26 @@ class Schedule:
     fixed: Sequence[Placed] = ()
     previous: Sequence[Placed] = ()
     change_cost: float = 0.0
+    tables: Mapping[str, TwinTable] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_twin(cls, units: Sequence[Unit], orders: Sequence[Order], tasks: Mapping[str, TwinTask], *, step: float = 1.0,
+                  time_unit: str = "min", hours: float | None = None, **attributes: Any) -> Schedule:
+        """A plan whose tasks take what process models say: each setting that keeps the quality limits becomes a mode.
+
+        `units`, `orders`, `step`, `time_unit`, `hours` and `attributes` are those of the class; `hours` follows from the time
+        unit where that is one of pint. `tasks` are `TwinTask` by the name of the task in its order; such tasks are stated
+        without modes. The tables with their errors are in `tables`; `optimizers.schedule.replay_on_twins` simulates the plan.
+        """
+        from optimizers.schedule.twin_tasks import tabulate
+        from twin import units as conversion
+
+        length = conversion.convert(1.0, time_unit, "h") if hours is None else hours
+        tables = {name: tabulate(task, step=step, time_unit=time_unit) for name, task in tasks.items()}
+        filled = [dataclasses.replace(o, tasks=tuple(
+            dataclasses.replace(t, modes=tables[t.name].modes(step, length)) if t.name in tables else t for t in o.tasks))
+            for o in orders]
+        return cls(units, filled, step=step, time_unit=time_unit, hours=length, tables=tables, **attributes)
 
     def __post_init__(self) -> None:
         if self.goal is None:

@@ -32,7 +32,26 @@ def to_frame(solution: Solution) -> Any:
 
 
 def resources(solution: Solution) -> Any:
-    """One row a unit: tasks, busy, closed, changing over and idle time between its first and last task, share of time in use."""
+    """What each unit did.
+
+    Parameters
+    ----------
+    solution
+        A solution of a `Schedule`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a unit: tasks; busy, changeover, closed and idle time up to the end of the plan; share of time in use; energy.
+
+    Examples
+    --------
+    >>> import optimizers
+    >>> from optimizers.schedule import Order, Task, Unit
+    >>> made = optimizers.solve(optimizers.Schedule([Unit("saw")], [Order("A", [Task("cut", {"saw": 3})], due=2)]))
+    >>> float(resources(made).loc[0, "busy"])
+    3.0
+    """
     import pandas as pd
 
     plan: Schedule = solution.problem
@@ -112,9 +131,8 @@ def plot(solution: Solution, *, path: str | Path | None = None, color: str = "fa
     if 1 < len(names) <= MOST_COLORS:
         from matplotlib.patches import Patch
 
-        chart.legend(handles=[Patch(color=shades[n], label=n) for n in names], fontsize=7, ncols=min(4, len(names)),
-                     loc="upper left",
-                     bbox_to_anchor=(0, 1.0), framealpha=0.9)
+        chart.legend(handles=[Patch(color=shades[n], label=n) for n in names], fontsize=7, ncols=len(names),
+                     loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False)
     if powered:
         _load(plan, placed, axes[1], end)
     axes[-1].set_xlabel(f"time [{plan.time_unit}]")
@@ -142,7 +160,26 @@ def _load(plan: Schedule, placed: list[Any], axis: Any, end: float) -> None:
 
 
 def lateness(solution: Solution) -> list[str]:
-    """Why each late order is late: the chain of waits that ends at its last task, as a sentence."""
+    """Why each late order is late: the chain of waits that ends at its last task.
+
+    Parameters
+    ----------
+    solution
+        A solution of a `Schedule`.
+
+    Returns
+    -------
+    list of str
+        A sentence for each late order.
+
+    Examples
+    --------
+    >>> import optimizers
+    >>> from optimizers.schedule import Order, Task, Unit
+    >>> made = optimizers.solve(optimizers.Schedule([Unit("saw")], [Order("A", [Task("cut", {"saw": 3})], due=2)]))
+    >>> lateness(made)[0]
+    "'A' ends 1 min after its due date 2: it never waits; from its release at 0 its tasks take 3 at least."
+    """
     plan: Schedule = solution.problem
     at = {p.task: p for p in _placed(solution)}
     found = []
@@ -166,14 +203,16 @@ def _reason(plan: Schedule, at: Mapping[str, Any], name: str, order: Any) -> str
             blocker = max((q for q in at.values() if q.unit == p.unit and q.end <= p.start + 1e-9 and q.task != name),
                           key=lambda q: q.end, default=None)
             closed = [w for w in plan.unit_of[p.unit].closed if w.start < p.start and w.end > ready]
+            whys = []
             if blocker is not None and blocker.end > ready:
-                parts.append(f"'{name}' waits {p.start - ready:g} for '{p.unit}', which carries out '{blocker.task}' until "
-                             f"{blocker.end:g}")
-            elif closed:
-                parts.append(f"'{name}' waits {p.start - ready:g} for '{p.unit}', which is closed ({closed[-1]})")
+                whys.append(f"which carries out '{blocker.task}' until {blocker.end:g}")
+            if closed:
+                whys.append(f"which is closed ({', '.join(str(w) for w in closed)})")
+            if whys:
+                parts.append(f"'{name}' waits {p.start - ready:g} for '{p.unit}', {' and '.join(whys)}")
             else:
-                parts.append(f"'{name}' is held back {p.start - ready:g} on '{p.unit}' by prices, shared crews, buffers, "
-                             "power or later tasks")
+                parts.append(f"'{name}' is held back {p.start - ready:g} on '{p.unit}' by prices, crews, buffers, power or "
+                             "later tasks")
         if not before:
             break
         name = max(before, key=lambda e: e[1].end + e[0].min_wait)[0].before
@@ -184,8 +223,28 @@ def _reason(plan: Schedule, at: Mapping[str, Any], name: str, order: Any) -> str
 
 
 def export(solution: Solution, path: str | Path) -> None:
-    """Write the plan: `.csv` for its tasks, `.xlsx` for tasks, units, orders and reasons on sheets of their own, `.json` for
-    programs.
+    """Write a plan to a file.
+
+    Parameters
+    ----------
+    solution
+        A solution of a `Schedule`.
+    path
+        `.csv` for its tasks; `.xlsx` for tasks, units, orders and reasons on sheets of their own; `.json` for programs.
+
+    Raises
+    ------
+    twin.errors.SpecError
+        The name ends otherwise, or there is no plan.
+
+    Examples
+    --------
+    >>> import optimizers
+    >>> from optimizers.schedule import Order, Task, Unit
+    >>> made = optimizers.solve(optimizers.Schedule([Unit("saw")], [Order("A", [Task("cut", {"saw": 3})], due=2)]))
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export(made, pathlib.Path(folder) / "plan.json")
     """
     import json
 

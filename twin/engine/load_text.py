@@ -7,24 +7,29 @@ from __future__ import annotations
 import ctypes
 import functools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from twin.engine import load_c, load_numba, store, workers
+from twin.engine import load_c, load_numba, store
 from twin.engine.translate_c import Translator
 
 _lock = threading.Lock()
 
 
 @functools.lru_cache(maxsize=32)
-def compiled(sources: tuple[str, ...], entry: str) -> Any:
-    """The function `entry` of these sources, which takes one record; as a ctypes function of the address of its slots."""
+def compiled(sources: tuple[str, ...], entry: str, scalar: bool = False) -> Any:
+    """The function `entry` of these sources, which takes one record; as a ctypes function of the address of its slots.
+
+    `scalar` keeps the C compiler from vector code, which costs more than it brings where loops are short.
+    """
     with _lock:
         if store.compiler() is not None:
-            function = getattr(load_c.library_of_text(Translator().translate(sources, (entry,))), f"{entry}_packed")
+            flags = (*load_c.FLAGS, load_c.SCALAR) if scalar else load_c.FLAGS
+            function = getattr(load_c.library_of_text(Translator().translate(sources, (entry,)), flags), f"{entry}_packed")
             function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_int64
             return function
-        return load_numba.engine(entry, lambda: list(sources))
+        return load_numba.engine(entry, lambda: [*sources, f"# {entry}"])  # a file of its own for each entry
 
 
 def slots_of(arrays: Sequence[Any]) -> Any:
@@ -39,18 +44,6 @@ def slots_of(arrays: Sequence[Any]) -> Any:
     return np.array(found, np.int64)
 
 
-def call(function: Any, slots: Any, stop: Any = None) -> int:
-    """Call a compiled function in a worker thread, so that Ctrl-C is heard; `stop()` then asks it to end, and
-    KeyboardInterrupt is raised.
-    """
-    result: list[int] = []
-    if workers.wait_for([lambda: result.append(int(function(slots.ctypes.data)))], stop or (lambda: None)):
-        raise KeyboardInterrupt
-    return result[0]
-
-
-def text_of(modules: Mapping[str, Any] | Sequence[Any]) -> tuple[str, ...]:
+def text_of(modules: Sequence[Any]) -> tuple[str, ...]:
     """Source texts of modules."""
-    from pathlib import Path
-
-    return tuple(Path(m.__file__).read_text() for m in (modules.values() if isinstance(modules, Mapping) else modules))
+    return tuple(Path(m.__file__).read_text() for m in modules)
