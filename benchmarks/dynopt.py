@@ -88,7 +88,8 @@ def _times(c: Case, casadi: Any, log: harness.Log) -> dict[str, Any]:
     mine, own, status_mine = [], 0, ""
     first: dict[str, Any] = {}
     for _ in range(REPEATS):
-        answer = optimizers.solve(c.build(), start=dict(c.start) or None, gap=0.9, throw=False, max_seconds=LIMIT_SECONDS)
+        answer = optimizers.solve(c.build(), start=dict(c.start) or None, gap=0.9, throw=False, build=True,
+                                  max_seconds=LIMIT_SECONDS)
         first = answer.stats["solves"][0]
         mine.append(first["seconds"])
         own, status_mine = first["iterations"], first["status"]

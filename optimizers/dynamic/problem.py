@@ -155,6 +155,8 @@ class Trajectory:
         Largest relative difference between claimed and re-simulated objective before elements are refined.
     tolerance, max_iterations
         Of the interior-point method.
+    build
+        True compiles the solver for this problem alone before the first solve: a few seconds that pay for repeated solves.
     execution, threads, progress
         As elsewhere; `progress` is called with a line of text.
 

@@ -34,6 +34,7 @@ class Options:
     max_iterations: int = 1000
     execution: str | None = None
     solver: Any = None
+    build: bool = False
     iterations: Sequence[Sequence[int]] | None = None  # counts of an earlier solve, to repeat it
 
 
@@ -150,6 +151,8 @@ class Search:
         from optimizers.dynamic import solvers
 
         found = solvers.choose(tr, self.options.solver, self.options.execution)
+        if self.options.build:
+            found.build()
         self.note = found.note or self.note
         return found
 

@@ -55,6 +55,10 @@ class EngineSolver:
 
         self.solver = OcpSolver(tr.spec(), execution=execution)
 
+    def build(self) -> None:
+        """Compile for this problem alone, where the machine can."""
+        self.solver.build()
+
     def data(self) -> Any:
         """Arrays to be filled."""
         return self.solver.data()
@@ -83,6 +87,9 @@ class IpoptSolver:
 
         self.note, self.ipopt, self.name = note, ipopt, "IPOPT"
         self.solver = IpoptOcp(tr.spec())
+
+    def build(self) -> None:
+        """There is nothing to compile ahead."""
 
     def data(self) -> Any:
         """Arrays to be filled."""

@@ -27,7 +27,7 @@ PATIENT = 100  # iterations below which a search that did not converge was not m
 
 def solve(problem: Trajectory, *, solver: Any = None, start: Any = None, max_seconds: float | None = None, seed: int = 0,
           starts: int = 1, degree: int = 3, elements: int = 1, gap: float = 1e-7, tolerance: float = 1e-8,
-          max_iterations: int = 1000,
+          max_iterations: int = 1000, build: bool = False,
           execution: str | None = None, threads: int | None = None, iterations: Sequence[Sequence[int]] | None = None,
           progress: Callable[[str], None] | None = None) -> Solution:
     """Solve a `Trajectory`; the options are described there."""
@@ -41,7 +41,7 @@ def solve(problem: Trajectory, *, solver: Any = None, start: Any = None, max_sec
             raise errors.SpecError(f"{name} is {value!r}. Expected a number between 0 and 1.")
     if max_seconds is not None and not max_seconds > 0:
         raise errors.SpecError(f"max_seconds is {max_seconds!r}. Expected a positive number of seconds.")
-    options = Options(degree, elements, gap, tolerance, max_iterations, execution, solver, iterations)
+    options = Options(degree, elements, gap, tolerance, max_iterations, execution, solver, build, iterations)
     begin = time.perf_counter()
     task = _Task(problem, problem.plan, options, Stop(max_seconds), start, starts, seed, threads, progress)
     task.begun = begin
