@@ -7,8 +7,8 @@ the worst one along that simulation, as a share of the typical size of the limit
 Times: `warm_ratio` is one solve of CasADi + IPOPT over one of ours, both built, on the same collocation grid (degree 3, one
 element an interval), from the same simulated start, both to 1e-8. `build_ratio` is the time from the model to the first
 iteration of both, in a process that has solved another problem before: CasADi's symbols, functions and solver object over our
-simulated start, tracing, lowering, compiling and loading, nothing of this problem in the cache. The part of the solver that serves
-all problems is compiled once on a machine and not counted. Medians over the problems that both solve.
+simulated start, tracing, lowering, compiling and loading, with nothing of this problem in the cache. The part of the solver
+that serves all problems is compiled once on a machine and not counted. Medians over the problems that both solve.
 """
 
 from __future__ import annotations
