@@ -18,6 +18,7 @@ from twin.status import Status
 
 HOLDS = 1e-7  # of its typical size: a limit violated by less between the points holds
 ENDS = 5e-7  # the same for limits at an end, which only finer elements mend
+SAME = 1e-6  # of the cost: two answers that differ by less are as good
 MOST_POINTS = 30_000
 ROUNDS = 12
 BENT, SPLITS = 3e-3, 3  # of its typical size: a start may miss the polynomials of the first grid by so much; rounds of splitting
@@ -100,6 +101,8 @@ class Found:
         """Limits first, then cost."""
         if other is None or self.usable != other.usable:
             return other is None or self.usable
+        if self.usable and abs(self.cost - other.cost) <= SAME * abs(other.cost):
+            return self.gap < other.gap  # as good: the one that is better known
         return self.cost < other.cost if self.usable else self.violation < other.violation
 
 
