@@ -22,7 +22,7 @@ from benchmarks.problems import penicillin as problem
 JUDGED = ("biomass", "product")
 LEVEL = 0.9
 UNKNOWNS = ("mu_max", "k_x", "mu_product", "k_p", "k_i", "k_hydrolysis", "y_xs", "m_x", "k_m")
-TERMS = {"growth_rate": ("substrate", "temperature", "age"), "production_rate": ("substrate", "age")}
+TERMS = {"growth_rate": ("substrate", "temperature", "time"), "production_rate": ("substrate", "time")}
 
 
 def run(quick: bool, log: Log, data: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from twin.learned import Add, Multiply, Replace
 KINKS = {"select_n": "where", "clamp": "clip", "abs": "abs", "max": "maximum", "min": "minimum", "sign": "sign",
          "floor": "floor", "ceil": "ceil", "round": "round", "reduce_max": "max", "reduce_min": "min",
          "argmax": "argmax", "sort": "sort"}
+TIME, AGES = "time", (0.0, 100.0)  # a term may also see the time since the start; where it is looked at
 
 
 class Skipped(Exception):
@@ -270,9 +271,9 @@ def _term_calls(s: Subject) -> Iterator[tuple[str, Any, dict[str, Any], str, Any
         unit, dot, own = name.rpartition(".")
         part = s.model.units[unit] if dot else s.model
         signals = {q.name: q for q in part.signals}
-        if not term.arguments or not all(a in signals for a in term.arguments):
+        if not term.arguments or not all(a in signals or a == TIME for a in term.arguments):
             continue
-        spans = {a: span(signals[a]) for a in term.arguments}
+        spans = {a: span(signals[a]) if a in signals else AGES for a in term.arguments}
         sampled = {a: s.random.uniform(*spans[a], 200) for a in term.arguments}
         yield name, term, sampled, "", getattr(part, own)
         for mode, fix in random_corrections(term, s.seed).items():

@@ -26,7 +26,7 @@ CUTHRELL = "Cuthrell, Biegler, Comput. Chem. Eng. 13 (1989) 49-62, doi:10.1016/0
 class FedBatch(twin.DynamicModel):
     """Bajpai and Reuss (1981) as `processes.bioreactor.BajpaiReuss`, with a feed in l/h.
 
-    The terms also see the age of the culture and the temperature, which were recorded and which the mechanism ignores.
+    The terms also see the time since inoculation and the temperature, which were recorded and which the mechanism ignores.
     """
 
     time_unit = "h"
@@ -51,12 +51,12 @@ class FedBatch(twin.DynamicModel):
     feed_substrate = twin.parameter(600.0, "g/l", bounds=(1, 900), source="records", doc="substrate in the feed")
 
     @twin.term("1/h", lower=0, upper=0.5, vanishes_with=("substrate",))
-    def growth_rate(self, biomass: Any, substrate: Any, temperature: Any, age: Any) -> Any:
+    def growth_rate(self, biomass: Any, substrate: Any, temperature: Any, time: Any) -> Any:
         """Specific growth rate."""
         return self.mu_max * substrate / (self.k_x * biomass + substrate)
 
     @twin.term("1/h", lower=0, upper=0.05, vanishes_with=("substrate",))
-    def production_rate(self, substrate: Any, age: Any) -> Any:
+    def production_rate(self, substrate: Any, time: Any) -> Any:
         """Specific production rate."""
         return self.mu_product * substrate / (self.k_p + substrate * (1 + substrate / self.k_i))
 

@@ -50,7 +50,7 @@ def terms_of(reader: Any, problem: Any) -> tuple[tuple[Term, ...], float, str, s
 def said(what: Any) -> str:
     """A term in words."""
     if isinstance(what, Integral):
-        return f"the integral of {what.signal}"
+        return f"integral of {what.signal}"
     if isinstance(what, Sum):
-        return f"the sum of {what.signal} over {len(what.times)} times"
+        return f"sum of {what.signal} over {len(what.times)} times"
     return f"{what}"

@@ -155,6 +155,8 @@ class Trajectory:
         Largest relative difference between claimed and re-simulated objective before elements are refined.
     tolerance, max_iterations
         Of the interior-point method.
+    build
+        True compiles the solver for this problem alone before the first solve: a few seconds that pay for repeated solves.
     execution, threads, progress
         As elsewhere; `progress` is called with a line of text.
 
@@ -177,7 +179,7 @@ class Trajectory:
 
     >>> from processes.chemical import VanDeVusse
     >>> change = optimizers.Trajectory(
-    ...     VanDeVusse(), maximize="c_b", moves=["flow", "heat"], intervals=20, duration="30 min",
+    ...     VanDeVusse.do_mpc(), maximize="c_b", moves=["flow", "duty"], intervals=20, duration="30 min",
     ...     limits={"t_reactor": ("100 degC", "140 degC")})
     """
 

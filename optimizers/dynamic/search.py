@@ -18,6 +18,7 @@ from twin.status import Status
 
 HOLDS = 1e-7  # of its typical size: a limit violated by less between the points holds
 ENDS = 5e-7  # the same for limits at an end, which only finer elements mend
+SAME = 1e-6  # of the cost: two answers that differ by less are as good
 MOST_POINTS = 30_000
 ROUNDS = 12
 BENT, SPLITS = 3e-3, 3  # of its typical size: a start may miss the polynomials of the first grid by so much; rounds of splitting
@@ -34,6 +35,7 @@ class Options:
     max_iterations: int = 1000
     execution: str | None = None
     solver: Any = None
+    build: bool = False
     iterations: Sequence[Sequence[int]] | None = None  # counts of an earlier solve, to repeat it
 
 
@@ -99,6 +101,8 @@ class Found:
         """Limits first, then cost."""
         if other is None or self.usable != other.usable:
             return other is None or self.usable
+        if self.usable and abs(self.cost - other.cost) <= SAME * abs(other.cost):
+            return self.gap < other.gap  # as good: the one that is better known
         return self.cost < other.cost if self.usable else self.violation < other.violation
 
 
@@ -113,6 +117,7 @@ class Search:
         self.record: dict[int, list[int]] = {}
         self.note = ""
         self.solves: list[dict[str, Any]] = []
+        self.other: Search | None = None
         self.built: float | None = None  # when the first solve began
 
     def grid(self, plan: Plan, decisions: Decisions | None = None) -> Grid:
@@ -149,6 +154,8 @@ class Search:
         from optimizers.dynamic import solvers
 
         found = solvers.choose(tr, self.options.solver, self.options.execution)
+        if self.options.build:
+            found.build()
         self.note = found.note or self.note
         return found
 
@@ -247,10 +254,34 @@ class Search:
                 margins = self._tightened(found, margins)
                 path, warm = found.played.path, found.result
             again = self.once(grid, found.decisions, start, margins, warm, path)
+            if again is not None and not again.status:
+                again = self._rescued(again, found.decisions, start, margins)
             if again is None or (not again.status and found.status and not again.better_than(found)):
                 break
             found = again
         return found
+
+    def _rescued(self, failed: Found, decisions: Decisions, start: int, margins: Any) -> Found:
+        """The same solve by IPOPT, where it is installed and nobody chose the solver."""
+        from optimizers.dynamic import solvers
+
+        if self.options.solver is not None or self.stop() or self.options.iterations is not None or not solvers.ipopt_installed():
+            return failed
+        self.say(f"{failed.plan.name}: the engine ended with {failed.status.name}; trying IPOPT")
+        again = self.with_ipopt().once(failed.grid, decisions, start, margins)
+        if again is None or not again.status:
+            return failed
+        self.note = "interior point of twin.engine, then IPOPT where it did not converge"
+        return again
+
+    def with_ipopt(self) -> Search:
+        """A search with IPOPT that shares what is kept."""
+        from optimizers.backends.ipopt import Ipopt
+
+        if self.other is None:
+            self.other = Search(dataclasses.replace(self.options, solver=Ipopt()), self.stop, self.say)
+            self.other.solves, self.other.record = self.solves, self.record
+        return self.other
 
     def _finer(self, found: Found) -> Grid | None:
         """The grid split where a simulation leaves the collocated states most; None where it would get too long."""

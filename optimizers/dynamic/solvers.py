@@ -35,6 +35,16 @@ def choose(tr: Transcription, wanted: Any, execution: str | None) -> Any:
         return IpoptSolver(tr, Ipopt(), f"IPOPT solved it, because the equations cannot be lowered: {e}")
 
 
+def ipopt_installed() -> bool:
+    """True where the extra is there."""
+    from importlib.util import find_spec
+
+    try:
+        return find_spec("cyipopt") is not None
+    except ValueError:  # a test has taken it away
+        return False
+
+
 class EngineSolver:
     """The interior-point method of `twin.engine`."""
 
@@ -44,6 +54,10 @@ class EngineSolver:
         from twin.engine.optimal import OcpSolver
 
         self.solver = OcpSolver(tr.spec(), execution=execution)
+
+    def build(self) -> None:
+        """Compile for this problem alone, where the machine can."""
+        self.solver.build()
 
     def data(self) -> Any:
         """Arrays to be filled."""
@@ -58,6 +72,7 @@ class EngineSolver:
         """One solve."""
         if stopped():
             max_iterations = 0
+        warm = warm if hasattr(warm, "flat") else None  # an answer of IPOPT is a guess only
         kind = "warm" if warm is not None else start
         return self.solver.solve(data, start=kind, warm=warm, tol=tol, max_iterations=max_iterations, max_seconds=max_seconds)
 
@@ -72,6 +87,9 @@ class IpoptSolver:
 
         self.note, self.ipopt, self.name = note, ipopt, "IPOPT"
         self.solver = IpoptOcp(tr.spec())
+
+    def build(self) -> None:
+        """There is nothing to compile ahead."""
 
     def data(self) -> Any:
         """Arrays to be filled."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import threading
 import time
@@ -10,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from optimizers.dynamic import conflict, report
+from optimizers.dynamic import conflict, report, solvers
 from optimizers.dynamic.grid import Decisions
 from optimizers.dynamic.plan import Plan
 from optimizers.dynamic.problem import Trajectory, count
@@ -28,7 +27,7 @@ PATIENT = 100  # iterations below which a search that did not converge was not m
 
 def solve(problem: Trajectory, *, solver: Any = None, start: Any = None, max_seconds: float | None = None, seed: int = 0,
           starts: int = 1, degree: int = 3, elements: int = 1, gap: float = 1e-7, tolerance: float = 1e-8,
-          max_iterations: int = 1000,
+          max_iterations: int = 1000, build: bool = False,
           execution: str | None = None, threads: int | None = None, iterations: Sequence[Sequence[int]] | None = None,
           progress: Callable[[str], None] | None = None) -> Solution:
     """Solve a `Trajectory`; the options are described there."""
@@ -42,7 +41,7 @@ def solve(problem: Trajectory, *, solver: Any = None, start: Any = None, max_sec
             raise errors.SpecError(f"{name} is {value!r}. Expected a number between 0 and 1.")
     if max_seconds is not None and not max_seconds > 0:
         raise errors.SpecError(f"max_seconds is {max_seconds!r}. Expected a positive number of seconds.")
-    options = Options(degree, elements, gap, tolerance, max_iterations, execution, solver, iterations)
+    options = Options(degree, elements, gap, tolerance, max_iterations, execution, solver, build, iterations)
     begin = time.perf_counter()
     task = _Task(problem, problem.plan, options, Stop(max_seconds), start, starts, seed, threads, progress)
     task.begun = begin
@@ -70,6 +69,7 @@ class _Task:
         self.tried: list[Found | None] = [None] * number
         self.conflict: Any = None
         self.failure: BaseException | None = None
+        self.complete = False
         self.done = threading.Event()
         self.begun = time.perf_counter()
         self.start_objective = float("nan")
@@ -87,7 +87,7 @@ class _Task:
         except KeyboardInterrupt:
             self.stop.raise_flag()
             self.done.wait(PATIENCE)
-        if self.failure is not None and self.search.best is None:
+        if self.failure is not None:
             raise self.failure
 
     def _work(self) -> None:
@@ -127,25 +127,22 @@ class _Task:
             self.found = best
         if self.found is not None and not self.found.usable and not self.stop() and self.options.iterations is None:
             self.conflict = conflict.look(self.search, self.plan, self.found.decisions, self.number + POLISHED)
+        self.complete = not self.stop()
 
     def _fall_back(self, first: Decisions) -> None:
         """IPOPT from the same start where no search of the engine ended normally and IPOPT is installed."""
-        from importlib.util import find_spec
-
         ended = [f for f in self.tried if f is not None and (f.status or f.status is Status.INFEASIBLE)]
         if self.options.solver is not None or ended or self.options.max_iterations < PATIENT:
             return
-        if self.options.iterations is not None or find_spec("cyipopt") is None:
+        if self.options.iterations is not None or not solvers.ipopt_installed():
             return
-        from optimizers.backends.ipopt import Ipopt
-
         self.say(f"{self.plan.name}: the engine did not converge; trying IPOPT")
-        search = Search(dataclasses.replace(self.options, solver=Ipopt()), self.stop, self.say)
-        found = search.once(search.grid(self.plan, first), first, 0)
+        other = self.search.with_ipopt()
+        found = other.once(other.grid(self.plan, first), first, 0)
         if found is not None and found.status:
-            search.best, search.note = self.search.best, "IPOPT, because the engine did not converge from this start"
-            search.solves = self.search.solves + search.solves
-            self.search, self.tried[0] = search, found
+            other.best, other.note = self.search.best, "IPOPT, because the engine did not converge from this start"
+            other.built = self.search.built
+            self.search, self.tried[0] = other, found
 
     def _many(self, first: Decisions) -> None:
         """All starts, on threads where the solver allows it."""
@@ -198,8 +195,7 @@ class _Task:
 
     def solution(self, seconds: float) -> Solution:
         """What is said about it."""
-        finished = self.done.is_set() and self.found is not None and self.found.usable and bool(self.found.status)
-        stopped = self.stop() and not finished
+        stopped = self.stop() and not self.complete
         best = self.found if self.found is not None and not stopped else self.search.best or self.found
         record = [self.search.record.get(k, []) for k in range(max(self.search.record, default=-1) + 1)]
         stats: Mapping[str, Any] = {

@@ -9,13 +9,33 @@ from typing import Any
 from twin import errors
 
 
+class _Signed:
+    """What follows from sum and product."""
+
+    __array_ufunc__ = None  # numpy's functions shall fail, not make arrays of forms
+
+    def __add__(self, other: Any) -> Any:
+        raise NotImplementedError
+
+    def __mul__(self, other: Any) -> Any:
+        raise NotImplementedError
+
+    def __neg__(self) -> Any:
+        return self * -1.0
+
+    def __sub__(self, other: Any) -> Any:
+        return self + (-other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return -self + other
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
-class Form:
+class Form(_Signed):
     """constant + sum of terms[name] x quality."""
 
     terms: Mapping[str, float]
     constant: float = 0.0
-    __array_ufunc__ = None
 
     def __add__(self, other: Any) -> Any:
         if isinstance(other, Quotient):
@@ -41,15 +61,6 @@ class Form:
             return Quotient(self, other)
         return self * (1.0 / _number(other))
 
-    def __neg__(self) -> Any:
-        return self * -1.0
-
-    def __sub__(self, other: Any) -> Any:
-        return self + (-other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return -self + other
-
     def __rtruediv__(self, other: Any) -> Any:
         return Quotient(_form(other), self)
 
@@ -57,12 +68,11 @@ class Form:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Quotient:
+class Quotient(_Signed):
     """One form over another."""
 
     over: Form
     under: Form
-    __array_ufunc__ = None
 
     def __add__(self, other: Any) -> Any:
         if isinstance(other, Form | Quotient):
@@ -78,15 +88,6 @@ class Quotient:
         if isinstance(other, Form | Quotient):
             raise NotLinear("divides a ratio by a quality")
         return self * (1.0 / _number(other))
-
-    def __neg__(self) -> Any:
-        return self * -1.0
-
-    def __sub__(self, other: Any) -> Any:
-        return self + (-other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return -self + other
 
     __radd__, __rmul__ = __add__, __mul__
 

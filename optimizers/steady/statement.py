@@ -7,9 +7,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from optimizers.dynamic import reading
 from twin import errors
 from twin.limits import Soft
-from twin.simulation.checks import number
 from twin.simulation.kernels import Kernels
 
 
@@ -84,7 +84,7 @@ class Statement:
         place, unit, nominal = self.places[name]
         what = f"the limit of {self.kernels.name}.{name}"
         price = value.price if isinstance(value, Soft) else math.inf
-        low, high = _pair(what, (value.lower, value.upper) if isinstance(value, Soft) else value, unit)
+        low, high = reading.pair(what, (value.lower, value.upper) if isinstance(value, Soft) else value, unit)
         return Limit(name, place, unit, low, high, nominal, price)
 
     @property
@@ -216,44 +216,14 @@ class Statement:
 
 
 def _moves(check: Any, problem: Any) -> dict[str, tuple[float, float]]:
-    """Bounds of the moved inputs."""
-    given = problem.moves
-    if isinstance(given, str):
-        given = [given]
-    if not given:
-        given = [n for n in check.rows("input") if n not in problem.inputs]
-    if not isinstance(given, Mapping):
-        given = dict.fromkeys(given, (None, None))
-    found = {}
-    for name, bounds in given.items():
-        rows = check.rows("input", "disturbance")
-        if name in rows and rows[name].signal.role == "disturbance":
-            raise errors.SpecError(f"{check.name}.{name} is a disturbance: nobody moves it. Give it a value in inputs=.")
-        signal = check.known("input", name, "input").signal
-        low, high = _pair(f"moves of {check.name}.{name}", bounds or (None, None), signal.unit)
-        for value in (low, high):
-            if math.isfinite(value):
-                check.value(signal, value)
-        low, high = max(low, signal.lower), min(high, signal.upper)
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise errors.SpecError(f"{check.name}.{name} may move from {low:g} to {high:g} {signal.unit}. Expected finite "
-                                   f"bounds with room between them. Give moves={{'{name}': (lower, upper)}}.")
-        found[name] = (low, high)
+    """Bounds of the moved inputs; all that are not given where none is named."""
+    given = problem.moves or [n for n in check.rows("input") if n not in problem.inputs]
+    if isinstance(given, Mapping):
+        given = {n: (None, None) if bounds is None else bounds for n, bounds in given.items()}
+    found = {name: reading.bounds_of(check, name, move) for name, move in reading.moves_of(check, given).items()}
     if not found:
         raise errors.SpecError(f"{check.name} has no input to move. Expected at least one.")
     return found
-
-
-def _pair(what: str, value: Any, unit: str) -> tuple[float, float]:
-    pair = value if isinstance(value, tuple | list) else (value, value)
-    if len(pair) != 2:
-        raise errors.SpecError(f"{what} is {value!r}. Expected a number or (lower, upper) in {unit}.")
-    low = -math.inf if pair[0] is None else number(what, pair[0], unit)
-    high = math.inf if pair[1] is None else number(what, pair[1], unit)
-    if not low <= high:
-        raise errors.SpecError(f"{what} is {low:g} to {high:g} {unit}, the lower above the upper. Swap them, or correct "
-                               "the unit.")
-    return low, high
 
 
 def _places(check: Any) -> dict[str, tuple[int, str, float]]:

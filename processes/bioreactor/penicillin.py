@@ -89,8 +89,8 @@ class Penicillin(twin.DynamicModel):
     )
 
     @twin.term("1/h", lower=0, upper=0.5, vanishes_with=("substrate", "dissolved_oxygen"))
-    def growth_rate(self, biomass: Any, substrate: Any, dissolved_oxygen: Any, temperature: Any, ph: Any) -> Any:
-        """Specific growth rate."""
+    def growth_rate(self, biomass: Any, substrate: Any, dissolved_oxygen: Any, temperature: Any, ph: Any, time: Any) -> Any:
+        """Specific growth rate; the mechanism knows no age of the culture, a correction may."""
         acid = jnp.exp(-jnp.log(10.0) * ph)
         warmth = (self.k_growth * jnp.exp(-self.e_growth / (GAS_CONSTANT * temperature))
                   - self.k_death * jnp.exp(-self.e_death / (GAS_CONSTANT * temperature)))
@@ -98,8 +98,8 @@ class Penicillin(twin.DynamicModel):
                 * dissolved_oxygen / (self.k_ox * biomass + dissolved_oxygen))
 
     @twin.term("1/h", lower=0, upper=0.05, vanishes_with=("substrate", "dissolved_oxygen"))
-    def production_rate(self, biomass: Any, substrate: Any, dissolved_oxygen: Any) -> Any:
-        """Specific production rate."""
+    def production_rate(self, biomass: Any, substrate: Any, dissolved_oxygen: Any, time: Any) -> Any:
+        """Specific production rate; the mechanism knows no age of the culture, a correction may."""
         cube = dissolved_oxygen**3
         return (self.mu_product * substrate / (self.k_p + substrate + substrate**2 / self.k_i)
                 * cube / (self.k_op * biomass + cube))
@@ -115,10 +115,10 @@ class Penicillin(twin.DynamicModel):
         return self.kla_factor * jnp.sqrt(aeration) * (agitation / volume) ** self.kla_power
 
     def rhs(self, s: Any) -> Mapping[str, Any]:
-        growth = self.growth_rate(s.biomass, s.substrate, s.dissolved_oxygen, s.temperature, s.ph) * s.biomass
+        growth = self.growth_rate(s.biomass, s.substrate, s.dissolved_oxygen, s.temperature, s.ph, s.time) * s.biomass
         made = self.network.rates_of_change({
             "growth": growth,
-            "production": self.production_rate(s.biomass, s.substrate, s.dissolved_oxygen) * s.biomass,
+            "production": self.production_rate(s.biomass, s.substrate, s.dissolved_oxygen, s.time) * s.biomass,
             "maintenance": self.maintenance_rate(s.substrate) * s.biomass,
             "hydrolysis": self.k_hydrolysis * s.product,
         })

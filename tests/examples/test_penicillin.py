@@ -1,5 +1,6 @@
 """The shipped penicillin records, job and notebook."""
 
+import dataclasses
 import importlib.util
 import re
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from processes.bioreactor import Penicillin
+from twin.errors import SpecError
 from twin.jobs.job import read_job
 from twin.jobs.run import run_job
 from twin.status import Status
@@ -46,7 +48,8 @@ def test_the_records_are_small_and_say_that_they_are_simulated():
 
 def test_the_penicillin_job(tmp_path, monkeypatch):
     monkeypatch.setattr("twin.jobs.page.write_pictures", lambda result: {})
-    result = run_job(EXAMPLES / "jobs" / "penicillin.toml", output=tmp_path / "out", model=Penicillin())
+    job = read_job(EXAMPLES / "jobs" / "penicillin.toml", output=tmp_path / "out", model=Penicillin())
+    result = run_job(dataclasses.replace(job, steps=tuple(s for s in job.steps if s[0] == "optimize")))
     assert result.status is Status.SUCCESS
     assert len(result.trajectories) == 8
     # The published model knows no loss of viability, so it makes far more penicillin than the plant, and it evaporates.
@@ -81,6 +84,39 @@ def _on_plant():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.mark.slow
+def test_the_penicillin_job_calibrates_trains_and_forecasts(tmp_path):
+    job = read_job(EXAMPLES / "jobs" / "penicillin.toml", output=tmp_path / "out", model=Penicillin())
+    names = ("calibrate", "train", "forecast")
+    result = run_job(dataclasses.replace(job, steps=tuple(s for s in job.steps if s[0] in names)))
+    assert list(result.outcomes) == list(names)
+    trained = result.outcomes["train"]
+    assert trained.status is Status.SUCCESS
+    assert trained.value.gain("product") > 0.2
+    assert trained.model.learned.keys() == {"growth_rate", "production_rate"}
+    assert 0.8 <= result.outcomes["forecast"].summary["coverage"] <= 0.97
+    report = result.report.read_text()
+    for title in ("Calibration", "Learned terms", "Forecasts"):
+        assert f">{title}<" in report
+    assert "batch 6" in report
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ('unknowns = ["mu_max"', 'unknowns = ["mu_mx"', r"Unknown unknown 'mu_mx' of \[calibrate\]\. Did you mean 'mu_max'"),
+    ('production_rate = ["substrate", "time"]', 'production_rate = ["sugar"]', r"Unknown argument 'sugar' of \[train\.terms\]"),
+    ('max_iterations = 5', 'max_iteration = 5', r"Unknown key 'max_iteration' of \[train\]"),
+    ('sizes = [0.1, 0.3]', 'sizes = [0.3, 0.1]', r"Expected positive numbers, increasing"),
+    ('level = 0.9', 'level = 90', r"level is 90\. Expected a share between 0 and 1"),
+    ('volume = 0.5 }', 'volume = true }', r"Expected a standard deviation")])
+def test_steps_of_the_job_are_checked_strictly(tmp_path, old, new, message):
+    text = (EXAMPLES / "jobs" / "penicillin.toml").read_text()
+    assert old in text
+    (tmp_path / "job.toml").write_text(text.replace(old, new))
+    with pytest.raises(SpecError, match=message) as caught:
+        read_job(tmp_path / "job.toml", model=Penicillin())
+    assert "line" in str(caught.value)
 
 
 def test_the_indpensim_job_is_stated_rightly():

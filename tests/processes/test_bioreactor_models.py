@@ -138,6 +138,12 @@ def test_yeast_chemostat(dilution: float, biomass: float, glucose: float, ethano
     assert final["ethanol"] == pytest.approx(ethanol, abs=1e-4)
 
 
+def test_steady_names_the_volume_that_keeps_it_from_a_steady_state() -> None:
+    """A vessel with feed and harvest has a volume without a steady value of its own."""
+    with pytest.raises(twin.ConvergenceError, match=r"The rate of volume depends on no state.*simulate until the others rest"):
+        twin.steady(YeastOverflow(), starts=2)
+
+
 def test_digester_operating_point() -> None:
     """AM2 at D = 0.34 1/day, computed independently: half of the last digit given."""
     points = [p for p in twin.steady(AnaerobicDigester()).stable if p["methanogens"] > 0.1 and p["acidogens"] > 0.1]

@@ -224,3 +224,84 @@ def test_optimality_conditions_hold_as_jax_sees_them() -> None:
         active = np.abs(dual) > 1e-6
         assert active.any()
         assert np.abs(distance[active] * dual[active]).max() < 1e-7
+
+
+N, DT = 20, 0.005
+SX, SU = np.array([1.0, 1.0, 100.0, 100.0]), np.array([100.0, 2000.0])
+
+
+def right_side(ca: Any, x: Any, u: Any) -> Any:
+    k1 = 1.287e12 * ca.exp(-9758.3 / (x[2] + 273.15))
+    k3 = 9.043e9 * ca.exp(-8560.0 / (x[2] + 273.15))
+    heat = k1 * x[0] * 4.2 - k1 * x[1] * 11.0 - k3 * x[0] ** 2 * 41.85
+    jacket = 4032.0 * 0.215 * (x[3] - x[2])
+    return ca.vertcat(u[0] * (5.1 - x[0]) - k1 * x[0] - k3 * x[0] ** 2, -u[0] * x[1] + k1 * (x[0] - x[1]),
+                      -heat / (0.9342 * 3.01) + u[0] * (130.0 - x[2]) + jacket / (0.9342 * 3.01 * 10.01), (u[1] - jacket) / 10.0)
+
+
+def by_casadi() -> Any:
+    """The same problem for IPOPT, without its relaxation of bounds."""
+    ca = pytest.importorskip("casadi")
+    tau = [0.0, *ca.collocation_points(2, "radau")]
+    slope = np.zeros((3, 3))
+    for j in range(3):
+        basis = np.poly1d([1.0])
+        for k in range(3):
+            if k != j:
+                basis *= np.poly1d([1, -tau[k]]) / (tau[j] - tau[k])
+        slope[j] = [np.polyder(basis)(t) for t in tau]
+    start, before = ca.SX.sym("x0", 4), ca.SX.sym("before", 2)
+    w, low, high, g, g_high = [], [], [], [], []
+    x, last, cost = start / SX, before / SU, 0.0
+    for k in range(N):
+        u, eps = ca.SX.sym("u", 2), ca.SX.sym("eps")
+        w += [u, eps]
+        low += [*(np.array([5.0, -8500.0]) / SU), 0.0]
+        high += [*(np.array([100.0, 0.0]) / SU), np.inf]
+        cost += (x[1] - 0.6) ** 2 + 100 * eps + 0.1 * (u[0] - last[0]) ** 2 + 1e-3 * (u[1] - last[1]) ** 2
+        g.append(x[2] - 1.4 - eps)
+        g_high.append((-np.inf, 0.0))
+        points = [x]
+        for j in range(2):
+            points.append(ca.SX.sym("x", 4))
+            w.append(points[-1])
+            bounded = k < N - 1 or j == 1
+            low += list(np.array([0.1, 0.1, 50, 50]) / SX) if bounded else [-np.inf] * 4
+            high += list(np.array([2, 2, np.inf, 140]) / SX) if bounded else [np.inf] * 4
+        for j in (1, 2):
+            g.append(sum(slope[r, j] * points[r] for r in range(3)) - DT * right_side(ca, points[j] * SX, u * SU) / SX)
+            g_high += [(0.0, 0.0)] * 4
+        x, last = points[2], u
+    cost += (x[1] - 0.6) ** 2
+    nlp = {"x": ca.vertcat(*w), "f": cost, "g": ca.vertcat(*g), "p": ca.vertcat(start, before)}
+    options = {"ipopt.print_level": 0, "ipopt.sb": "yes", "print_time": False, "ipopt.bound_relax_factor": 0.0,
+               "ipopt.tol": 1e-10}
+    solver = ca.nlpsol("S", "ipopt", nlp, options)
+
+    def solve(x0: Any, up: Any) -> tuple[str, float]:
+        guess = np.concatenate([np.r_[up / SU, 0.01, x0 / SX, x0 / SX] for _ in range(N)])
+        found = solver(x0=guess, p=np.r_[x0, up], lbx=low, ubx=high, lbg=[a for a, _ in g_high], ubg=[b for _, b in g_high])
+        return solver.stats()["return_status"], float(found["f"])
+
+    return solve
+
+
+@pytest.mark.slow
+def test_200_random_starts() -> None:
+    """Against CasADi with IPOPT: the same optimum, or both find it infeasible."""
+    reference, s = by_casadi(), cstr(COMPILED)
+    rng = np.random.default_rng(5)
+    infeasible = 0
+    for _ in range(200):
+        x0 = np.array([0.7, 0.6, 138.0, 137.0]) * (1 + rng.normal(size=4) * [0.1, 0.1, 0.02, 0.02])
+        up = rng.uniform([5, -8500], [100, 0])
+        r = s.solve(cstr_data(s, x0, up), tol=1e-10)
+        status, objective = reference(x0, up)
+        if r.status is Status.INFEASIBLE:
+            infeasible += 1
+            assert status == "Infeasible_Problem_Detected"
+        else:
+            assert r.status is Status.SUCCESS
+            assert status == "Solve_Succeeded"
+            assert r.objective == pytest.approx(objective, rel=1e-6, abs=1e-8)
+    assert 0 < infeasible < 20

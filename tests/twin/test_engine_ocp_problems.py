@@ -178,8 +178,10 @@ def test_a_limit_gives_the_same_iterate_again_and_the_best_feasible_one() -> Non
     capped = [s.solve(d, max_iterations=whole.iterations - 5) for _ in range(2)]
     assert capped[0].status is Status.ITERATION_LIMIT
     assert capped[0].flat.tobytes() == capped[1].flat.tobytes()
-    assert capped[0].violation < 1e-2
-    assert capped[0].objective == pytest.approx(whole.objective, rel=1e-2)
+    assert capped[0].feasible  # the best such iterate so far, not the last one
+    assert whole.objective < capped[0].objective < -14
+    last = s.solve(d, max_iterations=whole.iterations - 5, keep="last")
+    assert last.objective == pytest.approx(whole.objective, rel=1e-3)
     replay = s.solve(d, max_iterations=whole.iterations)
     assert replay.flat.tobytes() == whole.flat.tobytes()
 
@@ -226,3 +228,16 @@ def test_many_on_threads_are_the_same_as_one_by_one() -> None:
     many = s.solve_many(cases, threads=2)
     for d, r in zip(cases, many, strict=True):
         assert r.flat.tobytes() == s.solve(d).flat.tobytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["nodes", "rollout"])
+def test_forty_fed_batches_from_a_constant_guess_and_a_rollout(start: str) -> None:
+    """The problem class on which the prototype failed 13 times of 40: parameters of the start +- 5 %, 50 intervals."""
+    s, nominal = bioreactor(COMPILED, 50)
+    nominal.xp_lower[:], nominal.xp_upper[:, :, 0] = [0, -0.01, 0, 0], 3.7
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        nominal.fix_initial(np.array([1.0, 0.5, 0.0, 120.0]) * rng.uniform(0.95, 1.05, 4))
+        nominal.x[:] = nominal.x[0]
+        assert s.solve(nominal, start).status is Status.SUCCESS

@@ -457,8 +457,9 @@ run.run_job("job.toml", model=Vat())
 
 def test_the_page_about_jobs_is_true(tmp_path, monkeypatch):
     page = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text()
-    first, second = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    (tmp_path / "job.toml").write_text(f"{first}\n{second}")
+    parts = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(parts) >= 3
+    (tmp_path / "job.toml").write_text("\n".join(parts))
     job = read_job(tmp_path / "job.toml", model=Penicillin())
     assert job.model.mu_max == 0.11
     assert [t.factor for t in job.tags] == ["", "1 l/kg"]

@@ -153,6 +153,22 @@ def test_tables_and_pictures() -> None:
     assert "weights learned from 5 runs" in str(result)
 
 
+def test_a_training_is_kept_as_text() -> None:
+    """Numbers and names: the same models, predictions and sentences come back; a foreign text gives nothing."""
+    from twin.learning.kept import from_text, to_text
+
+    text = to_text(trained())
+    back = from_text(text, Tank())
+    assert back.model.parameter_vector() == trained().model.parameter_vector()
+    assert [m.parameter_vector() for m in back.members] == [m.parameter_vector() for m in trained().members]
+    assert back.domain == trained().domain
+    assert back.sentences == trained().sentences
+    assert back.predictions[0].predicted.tolist() == trained().predictions[0].predicted.tolist()
+    assert from_text("{}", Tank()) is None
+    assert from_text(text[:-5], Tank()) is None
+    assert to_text(trained("monotone")) is None
+
+
 def test_one_seed_one_result() -> None:
     """The same seed gives the same weights."""
     again = twin.train(Tank(), measured(), terms={"drain": ("level",)}, initial="first", sizes=(0.1, 0.5),

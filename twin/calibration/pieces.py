@@ -67,9 +67,7 @@ class Pieces:
         system = engine.system
         self.n_x, self.n_z, self.n = system.n_x, system.n_z, system.n_x + system.n_z
         self.inputs = [inputs_of(engine, s) for s in self.shots]
-        named = [r.signal.name for role in ("input", "disturbance") for r in system.rows[role]]
-        self.order = {role: [named.index(n) for n in sorted((r.signal.name for r in system.rows[role]), key=lambda n: where[n])]
-                      for role in ("input", "disturbance") for where in [{r.signal.name: r.start for r in system.rows[role]}]}
+        self.order = {"input": slice(0, system.n_u), "disturbance": slice(system.n_u, None)}  # of the rows of `inputs`
         self.moved = sorted({at for s in self.shots for _, _, at in s.moved})
         self.kernels: dict[str, Any] = {}
         self.size = np.array([1.0] * self.n)

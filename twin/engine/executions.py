@@ -147,13 +147,15 @@ def warm() -> dict[str, Any]:
     begin = time.perf_counter()
     name = compiled_name()
     if name == "c":
-        from twin.engine import load_c
+        from twin.engine import load_c, load_ocp
 
         load_c.library_of_text("int twinworks_answer(void) { return 42; }\n", load_c.FLAGS)
+        load_ocp.general_library()
     else:
-        from twin.engine import load_numba
+        from twin.engine import load_numba, load_ocp
 
         load_numba.engine()
+        load_numba.engine(load_ocp.ENTRY, load_ocp.sources)
     return {"execution": name, "compiler": store.compiler() or "numba", "seconds": time.perf_counter() - begin}
 
 

@@ -74,15 +74,21 @@ def c_ready(t: Tables) -> bool:
     return load_c.is_there(_key(t))
 
 
-def general_entry(t: Tables) -> tuple[Any, list[int]]:
-    """The solver for any sizes, compiled once a machine, and addresses of the kernels of a problem (a tenth of a second)."""
+def general_library() -> ctypes.CDLL:
+    """The solver for any sizes, compiled once a machine."""
     from twin.engine import executions
-    from twin.lowering.emit_c import emit_c
 
     key = load_c.key_of(FLAGS, _writers())
     if not load_c.is_there(key):
         executions.progress("compiling the optimal-control solver, once on this machine (some seconds)")
-    library = load_c.library_with_key(key, lambda: Translator().translate(sources(), (ENTRY,)), FLAGS)
+    return load_c.library_with_key(key, lambda: Translator().translate(sources(), (ENTRY,)), FLAGS)
+
+
+def general_entry(t: Tables) -> tuple[Any, list[int]]:
+    """The solver for any sizes, compiled once a machine, and addresses of the kernels of a problem (a tenth of a second)."""
+    from twin.lowering.emit_c import emit_c
+
+    library = general_library()
     unique = {p.name: p for p in t.programs.values()}
     key = load_c.key_of(QUICK, _writers(), *(p.key() for p in unique.values()))
     kernels = load_c.library_with_key(key, lambda: emit_c(unique.values(), prefix="kernel_"), QUICK)

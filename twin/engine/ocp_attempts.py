@@ -7,14 +7,14 @@ from twin.engine.ocp_answers import keep_answer, recenter, take_answer
 from twin.engine.ocp_errors import largest_slope, measure, new_filter, set_costs
 from twin.engine.ocp_filter import dynamics_missed
 from twin.engine.ocp_records import *
-from twin.engine.ocp_restoration import GOES_ON
+from twin.engine.ocp_restoration import GOES_ON, begin_elastic, start_elastic
 from twin.engine.ocp_rows import FAR, violation
 from twin.engine.ocp_start import clear_multipliers, first_multipliers, first_slacks, place, rollout, set_rows, take_guess
 from twin.engine.ocp_values import differentiate, evaluate
 
 INFEASIBLE, NOT_FINITE = 4, 6
 PUSH_FIRST = 1e-2
-MU_AGAIN = 0.1
+MU_AGAIN, MU_WARM_AGAIN = 0.1, 1e-4
 
 
 def begin(m: Ocp, d: Data, w: Work, warm: Answer, out: Answer) -> int:
@@ -39,6 +39,11 @@ def begin(m: Ocp, d: Data, w: Work, warm: Answer, out: Answer) -> int:
         if d.option[START] == FROM_ROLLOUT:
             rollout(m, d, w)
         return fresh(m, d, w, out)
+    return go_on_from_answer(m, d, w, warm, out)
+
+
+def go_on_from_answer(m: Ocp, d: Data, w: Work, warm: Answer, out: Answer) -> int:
+    """An old answer with its multipliers, moved to the barrier parameter at hand."""
     take_answer(m, d, w, warm)
     recenter(w)
     out.info[FACTOR] = warm.info[FACTOR]
@@ -80,8 +85,9 @@ def fresh(m: Ocp, d: Data, w: Work, out: Answer) -> int:
 
 
 def try_again(m: Ocp, d: Data, w: Work, warm: Answer, out: Answer, code: int) -> int:
-    """Start elsewhere if attempts are left: from a simulation with the inputs of the old answer, of the guess, near their
-    lower limits, in their middle. Of stationary points of the violation the one with the least is kept."""
+    """Start elsewhere if attempts are left: from the old answer with a larger barrier parameter, from a simulation with its
+    inputs, those of the guess, near their lower limits, in their middle. Of stationary points of the violation the one
+    with the least is kept."""
     if code == INFEASIBLE:
         worst = violation(w, w.val)
         if w.state[STATIONARY] == 0 or worst < w.number[LEAST_VIOLATION]:
@@ -94,7 +100,22 @@ def try_again(m: Ocp, d: Data, w: Work, warm: Answer, out: Answer, code: int) ->
         w.state[ATTEMPT] += 1
         way = w.state[ATTEMPT]
         if d.option[START] == FROM_ANSWER:
-            way -= 1
+            way -= 2
+        w.state[ELASTIC] = 0
+        w.state[ELASTIC_TIMES] = 0
+        w.state[TINY_STEPS] = 0
+        w.state[SHORT] = 0
+        w.state[BEGAN] = out.stat[ITERATIONS]
+        w.number[PROX] = 0.0
+        w.number[OMEGA] = 0.0
+        w.number[DELTA_LAST] = 0.0
+        w.number[N_MU] = MU_AGAIN
+        if way < 0:
+            w.number[N_MU] = MU_WARM_AGAIN
+            clear_multipliers(m, w)
+            if go_on_from_answer(m, d, w, warm, out) == GOES_ON:
+                return GOES_ON
+            continue
         if way == 0:
             take_answer(m, d, w, warm)
             place_inputs(m, w)
@@ -105,15 +126,13 @@ def try_again(m: Ocp, d: Data, w: Work, warm: Answer, out: Answer, code: int) ->
             elif way > 2:
                 inputs_at_part(m, w, 0.5)
         rollout(m, d, w)
-        w.state[ELASTIC] = 0
-        w.state[ELASTIC_TIMES] = 0
-        w.state[TINY_STEPS] = 0
-        w.number[PROX] = 0.0
-        w.number[OMEGA] = 0.0
-        w.number[DELTA_LAST] = 0.0
-        w.number[N_MU] = MU_AGAIN
         if fresh(m, d, w, out) == GOES_ON:
             w.number[BEST_COST] *= out.info[FACTOR] / factor
+            if w.state[STATIONARY] == 1:  # first of all see whether there is a feasible point
+                w.number[THETA_REFERENCE] = w.number[THETA]
+                w.state[ELASTIC_TIMES] = 1
+                begin_elastic(m, d, w)
+                start_elastic(m, w)
             return GOES_ON
     out.info[FACTOR] = factor
     return code

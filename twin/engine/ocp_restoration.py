@@ -88,19 +88,31 @@ def restore(m: Ocp, d: Data, w: Work, out: Answer) -> int:
         if w.number[THETA] <= 0.9 * theta and filtered(w, w.number[THETA], w.number[PHI]) == 0:
             go_on_from(m, d, w)
             return GOES_ON
-        w.state[FILTERED_MAIN] = w.state[FILTERED]
-        w.number[MU_MAIN] = w.number[N_MU]
-        w.number[MOST_MAIN] = w.number[THETA_MOST]
-        w.number[SMALL_MAIN] = w.number[THETA_SMALL]
-        w.state[ELASTIC] = 1
-        w.state[ELASTIC_TIMES] += 1
-        w.number[OMEGA] = 1e3
-        w.number[N_MU] = max(w.number[N_MU], min(0.1, violation(w, w.val)))
-        w.number[PROX] = 1e-2 * w.number[N_MU] ** 0.5
-        for n in range(m.counts[NODES]):
-            for i in range(m.size[N_U]):
-                w.reference[n][i] = w.u[n][i]
-        set_costs(m, d, w, 0.0)
+        begin_elastic(m, d, w)
+    start_elastic(m, w)
+    return GOES_ON
+
+
+def begin_elastic(m: Ocp, d: Data, w: Work) -> int:
+    """Leave the problem itself; its filter and barrier parameter are kept."""
+    w.state[FILTERED_MAIN] = w.state[FILTERED]
+    w.number[MU_MAIN] = w.number[N_MU]
+    w.number[MOST_MAIN] = w.number[THETA_MOST]
+    w.number[SMALL_MAIN] = w.number[THETA_SMALL]
+    w.state[ELASTIC] = 1
+    w.state[ELASTIC_TIMES] += 1
+    w.number[OMEGA] = 1e3
+    w.number[N_MU] = max(w.number[N_MU], min(0.1, violation(w, w.val)))
+    w.number[PROX] = 1e-2 * w.number[N_MU] ** 0.5
+    for n in range(m.counts[NODES]):
+        for i in range(m.size[N_U]):
+            w.reference[n][i] = w.u[n][i]
+    set_costs(m, d, w, 0.0)
+    return 0
+
+
+def start_elastic(m: Ocp, w: Work) -> int:
+    """Multipliers and filter of the elastic mode at the point at hand."""
     w.number[COST] = 0.0
     clear_multipliers(m, w)
     reset_bounds(w)
@@ -108,7 +120,7 @@ def restore(m: Ocp, d: Data, w: Work, out: Answer) -> int:
     measure(m, w)
     new_filter(w)
     w.number[DELTA_LAST] = 0.0
-    return GOES_ON
+    return 0
 
 
 def set_elastic_targets(w: Work) -> int:

@@ -26,7 +26,7 @@ from twin.engine.ocp_values import differentiate, evaluate, lagrangian
 
 # Positions in twin.engine.optimal.STATUSES.
 SOLVED, HALTED, LIMIT_REACHED, TIME_OVER = 0, 1, 2, 3
-WARM_MOST = 30
+WARM_MOST = 15
 KAPPA_EPSILON, KAPPA_MU, THETA_MU = 10.0, 0.2, 1.5
 FEASIBLE = 1e-6
 LARGEST_DELTA = 1e20
@@ -130,6 +130,7 @@ def advance(m: Ocp, d: Data, w: Work, out: Answer) -> int:
         w.state[TINY_STEPS] = 0
         alpha = line_search(m, d, w, tau)
         w.number[ALPHA] = alpha
+        w.state[SHORT] = w.state[SHORT] + 1 if alpha < 0.1 else 0
         if alpha == 0.0:
             if w.number[PRIMAL_ERROR] <= d.setting[TOLERANCE] and w.state[ELASTIC] == 0:
                 return FAILED
@@ -182,8 +183,10 @@ def ended(m: Ocp, d: Data, w: Work, out: Answer) -> int:
         return TIME_OVER
     if out.stat[ITERATIONS] >= d.option[MAX_ITERATIONS]:
         return LIMIT_REACHED
-    if d.option[START] == FROM_ANSWER and w.state[ATTEMPT] == 0 and out.stat[ITERATIONS] >= WARM_MOST:
-        return FAILED  # for this attempt: the old answer was no help
+    if d.option[START] == FROM_ANSWER and w.state[ATTEMPT] < 2 and w.state[ATTEMPT] < d.option[ATTEMPTS]:
+        tried = out.stat[ITERATIONS] - w.state[BEGAN]
+        if w.state[SHORT] >= 3 or tried >= (WARM_MOST if w.state[ATTEMPT] == 0 else 2 * WARM_MOST):
+            return FAILED  # for this attempt: the old answer is no help as it is
     return GOES_ON
 
 

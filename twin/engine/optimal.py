@@ -375,7 +375,8 @@ class OcpSolver:
             if end is not None and time.perf_counter() > end:
                 space.work.stop[0] = 2
 
-        workers.wait_for([lambda: self._call(space, data, warm, out)], stop, look)
+        pause = workers.WAIT if seconds is None else min(workers.WAIT, 0.1 * seconds)
+        workers.wait_for([lambda: self._call(space, data, warm, out)], stop, look, pause)
 
     def _set(self, data: OcpData, start: str, warm: OcpResult | None, shift: int, tol: float, most: int,
              mu: float | None, keep: str, attempts: int) -> None:
@@ -384,7 +385,7 @@ class OcpSolver:
             raise errors.SpecError(f"{self.spec.name}: start is '{start}' and warm is {'' if warm is None else 'not '}None. "
                                    f"Expected one of {', '.join(STARTS)}, and an answer with 'warm' only.")
         d.option[r.START], d.option[r.SHIFT], d.option[r.MAX_ITERATIONS] = STARTS.index(start), shift, most
-        d.option[r.KEEP_LAST], d.option[r.ATTEMPTS] = int(keep == "last"), attempts
+        d.option[r.KEEP_LAST], d.option[r.ATTEMPTS] = int(keep == "last"), attempts + (attempts > 0 and warm is not None)
         d.setting[r.TOLERANCE] = tol
         d.setting[r.MU_START] = mu if mu is not None else 0.1 if warm is None else 0.1 * tol
 

@@ -11,8 +11,12 @@ from typing import Any
 WAIT = 0.05  # seconds between looks; a signal ends a wait at once
 
 
-def wait_for(jobs: Sequence[Callable[[], None]], stop: Callable[[], None], look: Callable[[], None] | None = None) -> bool:
-    """Run each job in a thread of its own until all are done; True if Ctrl-C came, after which `stop` ended them."""
+def wait_for(jobs: Sequence[Callable[[], None]], stop: Callable[[], None], look: Callable[[], None] | None = None,
+             pause: float = WAIT) -> bool:
+    """Run each job in a thread of its own until all are done; True if Ctrl-C came, after which `stop` ended them.
+
+    `look` is called every `pause` seconds.
+    """
     left = len(jobs)
     lock, done = threading.Lock(), threading.Event()
     failures: list[BaseException] = []
@@ -35,7 +39,7 @@ def wait_for(jobs: Sequence[Callable[[], None]], stop: Callable[[], None], look:
     stopped = False
     while True:
         try:
-            while not done.wait(WAIT):
+            while not done.wait(pause):
                 if look is not None:
                     look()
             break

@@ -12,6 +12,7 @@ from twin.forecasting.intervals import Intervals, intervals_from, measure_interv
 from twin.forecasting.members import Members, members_of
 from twin.forecasting.result import Band, Forecast
 from twin.learning.domain import ROLES, outside
+from twin.learning.kept import with_numbers
 from twin.learning.result import Training
 from twin.recipe import Phase, Recipe
 from twin.status import Status
@@ -140,27 +141,11 @@ def _from_now(members: Members, run: Any, recipe: Any, update: Sequence[Any], kn
     noise = None if known is None else {n: (s.absolute, f"{100 * s.relative:.6g} %") for n, s in known.scales.items() if n in run}
     vectors, starts = [], []
     for p in members.vectors:
-        model = _with_vector(members.model, p)
+        model = with_numbers(members.model, p)
         fit = calibrate(model, run, list(update), initial=initial, inputs=inputs, noise=noise, loss="soft_l1", throw=False)
         vectors.append(fit.model.parameter_vector())
         starts.append(_start_of(fit, run.name, initial))
     return dataclasses.replace(members, vectors=np.array(vectors, float), starts=np.array(starts, float)), now, whole
-
-
-def _with_vector(model: Any, p: Any) -> Any:
-    import numpy as np
-
-    from twin import module
-
-    at = 0
-
-    def take(leaf: Any) -> Any:
-        nonlocal at
-        n, shape = module.size(leaf), getattr(leaf, "shape", ())
-        at += n
-        return np.array(p[at - n:at], float).reshape(shape) if shape else float(p[at - 1])
-
-    return module.rebuild(model, take)
 
 
 def _start_of(fit: Any, run: str, initial: Any) -> Any:

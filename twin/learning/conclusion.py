@@ -13,7 +13,7 @@ from twin.learning.walk import Choice, Walk
 from twin.status import Status
 
 ODD_SAMPLE = 8.0  # times the usual error: a sample that is asked about
-ODD_RUN = 3.0  # times the median error of the other runs: a run that is asked about
+ODD_RUN = 5.0  # times the median error of the other runs: a run that is asked about
 
 
 def conclude(before: Any, problem: Problem, walks: Sequence[Walk], final: Walk, chosen: Choice | None, sizes: Sequence[float],

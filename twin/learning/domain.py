@@ -117,7 +117,7 @@ def outside(model: Any, rows: Mapping[str, Any], times: Any, p: Any = None) -> t
     fixes = {n: fix for n, fix in model.learned.items() if fix.domain}
     if not fixes:
         return ()
-    units = {s.name: s.unit for s in model.signals}
+    units = {s.name: s.unit for s in model.signals} | {"time": model.time_unit}
     found, t = [], np.asarray(times, float)
     for name, named in arguments(model, list(fixes), rows, times, p).items():
         for argument, low, high in fixes[name].domain:

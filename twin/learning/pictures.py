@@ -77,7 +77,7 @@ def _term(axis: Any, training: Any, name: str, argument: str, after: Any) -> Non
     import numpy as np
 
     values, before = (np.concatenate([h[name][k] for h in training.arguments]) for k in (argument, ""))
-    units = {s.name: s.unit for s in training.model.signals}
+    units = {s.name: s.unit for s in training.model.signals} | {"time": training.model.time_unit}
     axis.plot(values, before, ".", color=plots.PHASE, markersize=3, alpha=0.6, label="mechanism")
     axis.plot(values, after, ".", color=plots.COLORS[2], markersize=3, alpha=0.7, label="corrected")
     plots.title(axis, name, training.model.terms()[name].unit)

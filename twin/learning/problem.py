@@ -14,6 +14,7 @@ from twin.calibration.residuals import Residuals, Rows
 from twin.calibration.squares import Loss
 from twin.functions import Mlp
 from twin.learning.domain import ROLES, arguments
+from twin.learning.kept import with_numbers
 from twin.learning.matching import Changes, changes
 from twin.simulation.checks import parameter_facts
 
@@ -108,21 +109,9 @@ class Problem:
 
     def model_at(self, theta: Any) -> Any:
         """The model with these unknowns, as plain numbers."""
-        import numpy as np
-
-        from twin import module
-
         p = self.base.copy()
         p[self.index] = self.values(theta)
-        at = 0
-
-        def take(leaf: Any) -> Any:
-            nonlocal at
-            n, shape = module.size(leaf), getattr(leaf, "shape", ())
-            at += n
-            return np.array(p[at - n:at], float).reshape(shape) if shape else float(p[at - 1])
-
-        return module.rebuild(self.model, take)
+        return with_numbers(self.model, p)
 
     def restarted(self, seed: int) -> tuple[Any, Mapping[str, Any]]:
         """Coordinates of a fresh random start, and its corrections by term."""

@@ -73,12 +73,22 @@ def steady(model: Any, inputs: Mapping[str, Any] | None = None, *, parameters: M
     if points:
         return SteadyStates(kernels.name, Status.SUCCESS, points, outside)
     where = f" {outside} root(s) lie outside the limits of the signals." if outside else ""
-    message = (f"No steady state of {kernels.name} was found (best scaled residual {best:.2g}).{where} Give starts "
-               "near it, "
-               "or check whether a state can only grow.")
+    message = (f"No steady state of {kernels.name} was found (best scaled residual {best:.2g}).{where} {_advice(kernels, base)}")
     if throw:
         raise errors.ConvergenceError(message, status=Status.NOT_CONVERGED, residual=best)
     return SteadyStates(kernels.name, Status.NOT_CONVERGED, (), outside, message)
+
+
+def _advice(kernels: Kernels, base: Point) -> str:
+    """What to do where no steady state was found: names states whose rate depends on no unknown, as a volume's."""
+    import numpy as np
+
+    names = list(kernels.labels("state"))
+    free = [n for n, row in zip(names, kernels.jacobian(base), strict=False) if not np.any(row)]
+    if free:
+        return (f"The rate of {', '.join(free)} depends on no state, so it has no steady value of its own: simulate until the "
+                "others rest.")
+    return "Give starts near it, or check whether a state can only grow."
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
