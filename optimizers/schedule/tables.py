@@ -122,8 +122,11 @@ def _rows(name: str, table: Any) -> Iterator[dict[str, Any]]:
         path = Path(table)
         if not path.is_file():
             raise errors.SpecError(f"The table '{name}' is the file '{path}', which does not exist.")
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            raw: Sequence[Mapping[str, Any]] = list(csv.DictReader(file))
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                raw: Sequence[Mapping[str, Any]] = list(csv.DictReader(file))
+        except (OSError, UnicodeDecodeError, csv.Error) as e:
+            raise errors.DataError(f"The table '{name}', file '{path}', cannot be read: {e}. Expected CSV in UTF-8.") from e
     elif hasattr(table, "to_dict"):
         raw = table.to_dict("records")
     else:
