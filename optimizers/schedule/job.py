@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from twin import errors, units
 from twin.files import make_folder, replace_file, write_json
 from twin.jobs.kinds import Done, Kind
 from twin.jobs.toml import Table
+from twin.status import Status
 
 if TYPE_CHECKING:
     from optimizers.solution import Solution
@@ -79,7 +81,7 @@ def read_plan(top: Table, output: str | Path | None = None) -> PlanJob:
         if not file.is_file():
             raise named.error(f"The table '{key}' is the file {file}, which does not exist. Correct its name; it is relative to "
                               "the job file.", key)
-    fields: dict[str, Any] = {key: table.get(key, float) for key in NUMBERS if key in table.values}
+    fields: dict[str, Any] = {key: _number(table, key) for key in NUMBERS if key in table.values}
     fields |= {key: table.get(key, str) for key in TEXTS if key in table.values}
     fields["hours"] = _hours(table, fields.get("time_unit", "min"))
     if "goal" in table.values:
@@ -87,6 +89,9 @@ def read_plan(top: Table, output: str | Path | None = None) -> PlanJob:
     against = table.table("reference")
     reference = _goal(against, ("name",)) if "reference" in table.values else None
     options = {key: table.get(key, kind) for key, kind in OPTIONS.items() if key in table.values}
+    for key in ("max_seconds", "workers"):
+        if not options.get(key, 1) > 0:
+            raise table.error(f"'{key}' of {table.name} is {options[key]:g}. Expected more than 0.", key)
     table.choose("value", options.get("search", "exact"), ("exact", "large"), "search")
     color = table.get("color", str, "family")
     table.choose("value", color, ("family", "order"), "color")
@@ -104,7 +109,7 @@ def read_plan(top: Table, output: str | Path | None = None) -> PlanJob:
 
 def _hours(table: Table, time_unit: str) -> float:
     if "hours" in table.values:
-        hours: float = table.get("hours", float)
+        hours = _number(table, "hours")
         if not hours > 0:
             raise table.error(f"hours is {hours:g}. Expected how many hours one time unit is, more than 0.", "hours")
         return hours
@@ -115,9 +120,16 @@ def _hours(table: Table, time_unit: str) -> float:
                           "time_unit") from e
 
 
+def _number(table: Table, key: str) -> float:
+    value: float = table.get(key, float)
+    if not math.isfinite(value):
+        raise table.error(f"'{key}' of {table.name} is {value:g}. Expected a finite number.", key)
+    return value
+
+
 def _goal(table: Table, more: tuple[str, ...]) -> Goal:
     table.only((*GOALS, *more))
-    return Goal(**{key: table.get(key, float) for key in GOALS if key in table.values})
+    return Goal(**{key: _number(table, key) for key in GOALS if key in table.values})
 
 
 class PlanKind(Kind):
@@ -148,7 +160,7 @@ KIND = PlanKind()
 def _sentences(job: PlanJob, best: Solution, reference: Solution | None, compared: float | None) -> list[str]:
     unit = f" {best.objective_unit}".rstrip()
     if best.objective is None:
-        return [f"There is no plan. {best.message}", *best.violated]
+        return [f"{_none(best)}. {best.message}", *best.violated]
     found = [best.message]
     text = f"Objective: {best.objective:,.8g}{unit}, recomputed from the plan by the independent checker"
     if best.bound is not None:
@@ -160,8 +172,13 @@ def _sentences(job: PlanJob, best: Solution, reference: Solution | None, compare
         found.append(f"Compared with {job.reference_name}: {best.objective:,.8g}{unit} in place of "
                      f"{compared:,.8g}{unit}{share}{proved}.")
     elif reference is not None:
-        found.append(f"Compared with {job.reference_name}: there is no such plan. {reference.message}")
+        found.append(f"{_none(reference)} for the goal '{job.reference_name}'. {reference.message}")
     return found
+
+
+def _none(solution: Solution) -> str:
+    """That there is no plan, or only that none was found."""
+    return "There is no plan" if solution.status is Status.INFEASIBLE else "No plan was found"
 
 
 def _write(planned: Planned) -> dict[str, Path]:

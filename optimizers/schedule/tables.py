@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,6 +144,8 @@ def _rows(name: str, table: Any) -> Iterator[dict[str, Any]]:
                 continue
             try:
                 found[column] = float(value)
+                if not math.isfinite(found[column]):
+                    raise ValueError
             except (TypeError, ValueError):
                 raise errors.DataError(f"Row {k} of the table '{name}' has '{value}' as {column}. Expected a number.") from None
         for column, needed in COLUMNS[name].items():

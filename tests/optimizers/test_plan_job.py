@@ -101,6 +101,10 @@ def test_late_orders_and_a_plan_that_cannot_exist(small: Path, capsys: pytest.Ca
     ("[plan]", "[plan]\nhorizon = 1", "No unit can carry out 'A/cut': it takes 3 h at least"),
     ("[plan]", "[plan]\nsearch = 'huge'", "line 3: Unknown value 'huge'"),
     ("[plan]", "[plan]\nhorizon = 'late'", "line 3: 'horizon' of .* Expected a number"),
+    ("[plan]", "[plan]\nseed = 'one'", "line 3: 'seed' of .* Expected a whole number"),
+    ("[plan]", "[plan]\nworkers = true", "line 3: 'workers' of .* Expected a whole number"),
+    ("[plan]", "[plan]\nhorizon = nan", "line 3: 'horizon' of .* is nan. Expected a finite number"),
+    ("[plan]", "[plan]\nmax_seconds = 0", "line 3: 'max_seconds' of .* is 0. Expected more than 0"),
     ("[plan]", "[pln]", r"Unknown key 'pln' of the job. Did you mean 'plan'")])
 def test_mistakes_are_told_with_their_line(small: Path, before: str, after: str, sentence: str) -> None:
     """Nothing is written where the job is wrong."""
@@ -120,6 +124,9 @@ def test_mistakes_in_tables_and_calls(small: Path, capsys: pytest.CaptureFixture
         read_job(small)
     (small.parent / "tasks.csv").write_text("order,task,unit,duration\nA,cut,saw,three\n")
     with pytest.raises(twin.SpecError, match="line 5: Row 1 of the table 'tasks' has 'three' as duration"):
+        twin.run_job(small)
+    (small.parent / "tasks.csv").write_text("order,task,unit,duration\nA,cut,saw,nan\n")
+    with pytest.raises(twin.SpecError, match="has 'nan' as duration"):
         twin.run_job(small)
     (small.parent / "tasks.csv").write_bytes(b"order,task,unit,duration\nA,cut,s\xe4ge,3\n")
     with pytest.raises(twin.SpecError, match=r"cannot be read: .* Expected CSV in UTF-8"):
