@@ -33,6 +33,8 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks scheduling --json
 	$(BIN)/python -m benchmarks dynopt --json
 	$(BIN)/python -m benchmarks calibration --json
+	$(BIN)/python -m benchmarks nmpc --json
+	$(BIN)/python -m benchmarks throughput --json
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed, for example: make PYTHON=python3.13 test')"

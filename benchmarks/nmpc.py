@@ -4,6 +4,8 @@ Five problems from the examples of do-mpc, 150 steps each against the same plant
 whole call: `make_step` there, `step` here, both converged to 1e-8; step 0 and steps that failed are left out. `cold` is our
 solver without anything remembered, on the same states. First the answer: the optimum at step 0 at a tolerance of 1e-10 against
 the exact values, found with IPOPT at 1e-10 and `bound_relax_factor` 0 (by default slacks may be negative: worth 0.1 % here).
+A failure is a step without an optimum. Where the limits of a step cannot all hold (the nominal polymerization from step 38 on,
+where do-mpc fails), ours gives the plan that exceeds them least; such steps are counted apart, and take part in the times.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+import twin
 from benchmarks import harness
 from benchmarks.problems import cstr_program, predictive
 from benchmarks.problems.predictive import BATCH, CSTR, POLY, Case
@@ -59,8 +62,9 @@ def one(name: str, case: Case, robust: bool, exact: float, casadi: Any, quick: b
     log(f"{name}: closed loop")
     mine = closed_loop(case, robust, predictive.plant(casadi, case), start, steps)
     out |= {"iterations": float(np.median(mine["iterations"][1:])), "iterations_max": int(max(mine["iterations"][1:])),
-            "failures": mine["failures"], "steps": steps, "p50_ms": np.median(mine["cpu"][1:]) * 1e3,
-            "p99_ms": np.percentile(mine["cpu"][1:], 99) * 1e3, "cold_p50_ms": np.median(mine["cold"][1:]) * 1e3,
+            "failures": mine["failures"], "steps_where_limits_yield": sum(mine["yields"]), "steps": steps,
+            "p50_ms": np.median(mine["cpu"][1:]) * 1e3, "p99_ms": np.percentile(mine["cpu"][1:], 99) * 1e3,
+            "cold_p50_ms": np.median(mine["cold"][1:]) * 1e3,
             "cold_iterations": float(np.median(mine["cold_iterations"][1:]))}
     if mine["failures"]:
         out["first_failure"] = mine["said"][0]
@@ -88,7 +92,7 @@ def closed_loop(case: Case, robust: bool, plant: Callable[[Any, Any], Any], star
     control = predictive.controller(case, robust, tolerance=TOLERANCE, max_seconds=60.0)
     control.warm_up()
     state, x = control.init({names[n]: 0.0 for n in case.inputs}), np.array(start)
-    rows: dict[str, Any] = {key: [] for key in ("cpu", "cold", "iterations", "cold_iterations", "u", "said")}
+    rows: dict[str, Any] = {key: [] for key in ("cpu", "cold", "iterations", "cold_iterations", "u", "said", "yields")}
     states, failures = [x], 0
     for _ in range(steps):
         estimate = {names[n]: float(v) for n, v in zip(case.initial, x, strict=True)}
@@ -101,7 +105,10 @@ def closed_loop(case: Case, robust: bool, plant: Callable[[Any, Any], Any], star
         rows["cold"].append(middle - begin)
         rows["iterations"].append(info.iterations)
         rows["cold_iterations"].append(cold.iterations)
-        if not info.status:
+        # an optimum that exceeds limits which provably cannot all hold is told apart from a step without an optimum
+        yields = info.status is twin.Status.INFEASIBLE and "Limits yield" in info.message
+        rows["yields"].append(yields)
+        if not info.status and not yields:
             failures += 1
             rows["said"].append(info.message)
         u = np.array([info.inputs[names[n]] for n in case.inputs])

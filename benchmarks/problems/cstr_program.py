@@ -114,7 +114,7 @@ class Program:
             options |= {"structure_detection": "auto", "equality": self.equality, "fatrop": {"print_level": 0, "tol": tolerance}}
         else:
             silent = {"print_iter": False, "print_header": False, "print_info": False}
-            options |= {"print_iteration": False, "print_header": False, "print_status": False, "tol_pr": tolerance,
+            options |= {"print_iteration": False, "print_header": False, "tol_pr": tolerance,
                         "tol_du": tolerance, "qpsol_options": silent}
         return self.casadi.nlpsol("solver", kind, self.nlp, options)
 

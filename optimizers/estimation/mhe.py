@@ -149,6 +149,7 @@ class Mhe(AbstractEstimator):
 
         if not self._made:
             self._made.append(OcpSolver(self.spec(), execution=self.execution))
+            self._made[0].build()
         return self._made[0]
 
     def _data(self, solver: Any, nodes: Any) -> Any:

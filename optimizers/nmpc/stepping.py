@@ -18,6 +18,8 @@ from twin.status import Status
 ELASTIC = 1e3  # price of a nominal size of excess, in units of the objective's own size, where limits cannot all hold
 BARRIERS = 1e-9, 1e-4  # barrier parameters of warm starts, one after the other; the first near rest
 WARM = 12, 30  # iterations that such a warm start may take before a cold one is tried
+COLD = 100  # iterations that a cold start may take before limits yield, where they can
+CONFLICT = "In conflict: "
 REST = 10  # steps with cold starts after warm ones failed
 REAL_TIME = 1e-6  # barrier of real-time iterations: one Newton step follows it well
 
@@ -95,6 +97,7 @@ class Stepper:
         if kind not in self.made:
             problem = self.problem if kind == "strict" else Problem.of(self.statement, self.tree, ELASTIC)
             made = OcpSolver(problem.spec(), execution=self.execution)
+            made.build()  # now, not beside the first steps of a plant
             self.made[kind] = made, Filler(problem, made)
         found: tuple[Any, Filler] = self.made[kind]
         return found
@@ -115,8 +118,12 @@ class Stepper:
     @property
     def can_yield(self) -> bool:
         """True where there are hard limits on what is measured: then a second problem exists in which they may be exceeded."""
-        return any(k.price is None and k.phase is None for k in self.statement.limits) or \
-            any(k.phase is not None for k in self.statement.limits)
+        return any(k.price is None for k in self.statement.limits)
+
+    @property
+    def finals(self) -> list[Limit]:
+        """Limits at the end of the horizon."""
+        return [k for k in self.statement.limits if k.phase is not None]
 
     def solve(self, memory: Memory | None, moment: Moment, begin: float) -> Outcome:
         """The best plan that can be found for a moment."""
@@ -130,13 +137,14 @@ class Stepper:
         if result.status or (self.real_time and result.status is Status.ITERATION_LIMIT and math.isfinite(result.error)):
             return Outcome(result, filler, result.status, [], memory)
         said = [f"The optimization ended without success. {result.status}"]
-        if result.feasible:
-            return Outcome(result, filler, Status.FEASIBLE, [*said, "Its best feasible plan is used."], memory)
+        feasible = Outcome(result, filler, Status.FEASIBLE, [*said, "Its best feasible plan is used."], memory)
         if result.status in (Status.INFEASIBLE, Status.NOT_CONVERGED, Status.ITERATION_LIMIT) and self.can_yield:
             size = abs(result.objective) if math.isfinite(result.objective) else 1.0
             blank = Memory("elastic", price=max(1.0, size))
-            return self._yielding(moment, blank, [*said, *_conflict(result, filler)], result.status, begin)
-        return Outcome(None, None, result.status, said, None)
+            found = self._yielding(moment, blank, [*said, *_conflict(result, filler)], result.status, begin)
+            solved = found.result is not None and bool(found.result.status)
+            return found if solved or not result.feasible else feasible
+        return feasible if result.feasible else Outcome(None, None, result.status, said, None)
 
     def _attempt(self, solver: Any, filler: Filler, moment: Moment, memory: Memory) -> tuple[Any, Memory]:
         """A warm start where one may pay, a cold one where it did not; and what to remember.
@@ -156,7 +164,9 @@ class Stepper:
             if result.status:
                 return result, dataclasses.replace(memory, result=result)
             level, rest = (level + 1, 0) if level + 1 < len(BARRIERS) else (level, REST)
-        result = self.timed(solver, filler, moment, {"start": "rollout"}, self.cold)
+        most = min(COLD, self.cold["max_iterations"]) if memory.kind == "strict" and self.can_yield and not self.finals else None
+        limits = self.cold if most is None else self.cold | {"max_iterations": most, "attempts": 1}
+        result = self.timed(solver, filler, moment, {"start": "rollout"}, limits)
         kept = result if result.status else None
         return result, dataclasses.replace(memory, result=kept, level=level, rest=max(rest - 1, 0))
 
@@ -172,12 +182,17 @@ class Stepper:
         excess = _excess(result, filler.problem)
         calm = 0 if excess else memory.calm + 1
         memory = dataclasses.replace(memory, calm=calm)
-        if any(k.phase is not None for k in self.statement.limits):
-            return Outcome(result, filler, status, [*said, "The limits at the end of the horizon were left out."], None)
-        if not excess and result.status:
-            return Outcome(result, filler, Status.SUCCESS, [], memory if calm < self.statement.steps else None)
-        told = f"Limits yield: {'; '.join(excess)}." if excess else "The plan keeps all limits, but is not proved to be the best."
-        return Outcome(result, filler, status if excess else Status.FEASIBLE, [*said, told], memory)
+        if self.finals:
+            left_out = "; ".join(_limit_text(k) for k in self.finals)
+            return Outcome(result, filler, status, [*said, f"Left out, to be met later: {left_out}."], None)
+        if not excess:
+            told = [] if result.status else ["The plan keeps all limits, but is not proved to be the best."]
+            return Outcome(result, filler, Status.SUCCESS if result.status else Status.FEASIBLE, told,
+                           memory if calm < self.statement.steps else None)
+        # where the price is exact and the solver converged, an excess is the proof (nearby) that the limits cannot all hold
+        status = Status.INFEASIBLE if result.status else status
+        conflict = [v for v in said if v.startswith(CONFLICT)]
+        return Outcome(result, filler, status, [str(status), *conflict, f"Limits yield: {'; '.join(excess)}."], memory)
 
     def timed(self, solver: Any, filler: Filler, moment: Moment, start: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
         """One solve; without a watch on the clock where the cap on iterations ends it in time anyway."""
@@ -215,7 +230,7 @@ def _conflict(result: Any, filler: Filler) -> list[str]:
     duals += [(i, result.row_dual[leaves, j]) for j, i in enumerate(problem.final_rows)]
     duals += [(i, result.x_dual[leaves, problem.limits[i].place.index]) for i in problem.final_states]
     texts = dict.fromkeys(_limit_text(problem.limits[i]) for i, dual in duals if np.abs(dual).max() > 1e-6)
-    return [f"In conflict: {'; '.join(texts)}."] if texts else []
+    return [f"{CONFLICT}{'; '.join(texts)}."] if texts else []
 
 
 def _limit_text(limit: Limit) -> str:
