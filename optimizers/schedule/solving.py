@@ -47,7 +47,7 @@ def run_engine(problem: Schedule, start: Sequence[Placed], max_seconds: float | 
     if search == "large" and reason:
         raise errors.SpecError(f"search='large' plans orders that are chains. This plan has {reason}. Use search='exact'.")
     if search == "large" or (search is None and not reason and len(problem.tasks) >= LARGE):
-        return chains.run(problem, start=start, max_seconds=max_seconds, seed=seed, gap=gap)
+        return chains.run(problem, start=start, max_seconds=max_seconds, seed=seed)
     return cpsat.run(problem, start=start, max_seconds=max_seconds, seed=seed, workers=workers, gap=gap, log=log)
 
 

@@ -162,8 +162,10 @@ def advance(r: LineRecord, at: int, now: float, rep: int) -> int:
     while s >= 0:
         moved = 0
         if s + 1 < r.size[STATIONS]:
-            while push(r, s, now, rep) == 1:
-                moved = 1
+            again = push(r, s, now, rep)
+            moved = again
+            while again == 1 and r.first[s + 1] - r.first[s] > 1:
+                again = push(r, s, now, rep)
         taken = wake(r, s, now, rep)
         if s == 0 and r.arrival[0][0] < 0.0:
             feed(r)

@@ -15,22 +15,18 @@ MODULUS_1, MODULUS_2 = 4294967087, 4294944443
 
 def uniform(state: Integers) -> float:
     """A number between 0 and 1, never 0 and never 1."""
-    p = (1403580 * state[1] - 810728 * state[0]) % MODULUS_1
-    if p < 0:
-        p += MODULUS_1
+    # Terms are made positive before the remainder is taken, and the last choice is no branch: signs here cannot be predicted.
+    p = (1403580 * state[1] + 810728 * (MODULUS_1 - state[0])) % MODULUS_1
     state[0] = state[1]
     state[1] = state[2]
     state[2] = p
-    q = (527612 * state[5] - 1370589 * state[3]) % MODULUS_2
-    if q < 0:
-        q += MODULUS_2
+    q = (527612 * state[5] + 1370589 * (MODULUS_2 - state[3])) % MODULUS_2
     state[3] = state[4]
     state[4] = state[5]
     state[5] = q
     d = p - q
-    if d <= 0:
-        d += MODULUS_1
-    return d / 4294967088.0
+    d = d if d > 0 else d + MODULUS_1
+    return d * 2.328306549295728e-10
 
 
 def normal(state: Integers) -> float:
