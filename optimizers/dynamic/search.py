@@ -20,6 +20,7 @@ HOLDS = 1e-7  # of its typical size: a limit violated by less between the points
 ENDS = 5e-7  # the same for limits at an end, which only finer elements mend
 SAME = 1e-6  # of the cost: two answers that differ by less are as good
 MOST_POINTS = 30_000
+REFINING = 0.4  # of the time limit: kept free of further starts, so that the best answer can be refined
 ROUNDS = 12
 BENT, SPLITS = 3e-3, 3  # of its typical size: a start may miss the polynomials of the first grid by so much; rounds of splitting
 
@@ -44,11 +45,17 @@ class Stop:
 
     def __init__(self, max_seconds: float | None) -> None:
         self.deadline = time.monotonic() + (math.inf if max_seconds is None else max_seconds)
+        self.last_start = self.deadline - (0.0 if max_seconds is None else REFINING * max_seconds)
         self.user = threading.Event()
         self.solvers: list[Any] = []
 
     def __call__(self) -> bool:
         return self.user.is_set() or time.monotonic() > self.deadline
+
+    @property
+    def late(self) -> bool:
+        """True where no further start should begin."""
+        return time.monotonic() > self.last_start
 
     @property
     def left(self) -> float:

@@ -69,7 +69,7 @@ class _Task:
         self.tried: list[Found | None] = [None] * number
         self.conflict: Any = None
         self.failure: BaseException | None = None
-        self.complete = False
+        self.complete, self.skipped = False, False
         self.done = threading.Event()
         self.begun = time.perf_counter()
         self.start_objective = float("nan")
@@ -127,7 +127,7 @@ class _Task:
             self.found = best
         if self.found is not None and not self.found.usable and not self.stop() and self.options.iterations is None:
             self.conflict = conflict.look(self.search, self.plan, self.found.decisions, self.number + POLISHED)
-        self.complete = not self.stop()
+        self.complete = not self.stop() and not self.skipped
 
     def _fall_back(self, first: Decisions) -> None:
         """IPOPT from the same start where no search of the engine ended normally and IPOPT is installed."""
@@ -155,6 +155,9 @@ class _Task:
 
         def one(k: int) -> None:
             nonlocal finished
+            if self.stop.late:
+                self.skipped = True
+                return
             begin = first if k == 0 else random_start(self.plan, first, self.seed, k)
             found = self._from(begin, coarse if k else self.plan, first, k)
             if found is not None and found.plan is not self.plan and found.decisions is not None:
@@ -195,7 +198,7 @@ class _Task:
 
     def solution(self, seconds: float) -> Solution:
         """What is said about it."""
-        stopped = self.stop() and not self.complete
+        stopped = (self.stop() or self.skipped) and not self.complete
         best = self.found if self.found is not None and not stopped else self.search.best or self.found
         record = [self.search.record.get(k, []) for k in range(max(self.search.record, default=-1) + 1)]
         stats: Mapping[str, Any] = {

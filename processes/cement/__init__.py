@@ -1,4 +1,4 @@
-"""Cement line: clinker burning."""
+"""Cement line: raw mix, clinker chemistry and burning."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from twin.lazy import exports
 _PUBLIC = {
     "ClinkerParcel": "processes.cement.parcel",
     "RotaryKiln": "processes.cement.kiln",
+    **dict.fromkeys(("Analysis", "moduli", "bogue", "taylor", "liquid_phase", "process_carbon_dioxide", "heat_of_formation",
+                     "free_lime_at"), "processes.cement.raw_mix"),
 }
 
 __getattr__, __dir__ = exports(__name__, _PUBLIC)
