@@ -20,6 +20,7 @@ HOLDS = 1e-7  # of its typical size: a limit violated by less between the points
 ENDS = 5e-7  # the same for limits at an end, which only finer elements mend
 SAME = 1e-6  # of the cost: two answers that differ by less are as good
 MOST_POINTS = 30_000
+HELP = 0.2  # of the time that is left, for a solve that IPOPT tries in place of the engine
 REFINING = 0.4  # of the time limit: kept free of further starts, so that the best answer can be refined
 ROUNDS = 12
 BENT, SPLITS = 3e-3, 3  # of its typical size: a start may miss the polynomials of the first grid by so much; rounds of splitting
@@ -125,6 +126,7 @@ class Search:
         self.note = ""
         self.solves: list[dict[str, Any]] = []
         self.other: Search | None = None
+        self.share = 1.0  # of the time that is left, for one solve
         self.built: float | None = None  # when the first solve began
 
     def grid(self, plan: Plan, decisions: Decisions | None = None) -> Grid:
@@ -184,7 +186,7 @@ class Search:
         begun = time.perf_counter()
         self.built = begun if self.built is None else self.built
         result = solver.solve(data, start="rollout" if path is None else "points", warm=warm, tol=self.options.tolerance,
-                              max_iterations=cap, max_seconds=self.stop.left, stopped=self.stop)
+                              max_iterations=cap, max_seconds=self.share * self.stop.left, stopped=self.stop)
         self.record.setdefault(start, []).append(int(result.iterations))
         self.solves.append({"start": start, "stretches": len(grid.edges), "iterations": int(result.iterations),
                             "status": result.status.name, "seconds": time.perf_counter() - begun})
@@ -288,6 +290,7 @@ class Search:
         if self.other is None:
             self.other = Search(dataclasses.replace(self.options, solver=Ipopt()), self.stop, self.say)
             self.other.solves, self.other.record = self.solves, self.record
+            self.other.share = HELP
         return self.other
 
     def _finer(self, found: Found) -> Grid | None:

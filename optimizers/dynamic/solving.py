@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from optimizers.solution import Solution
 from twin import errors
 from twin.status import Status
 
+ENDING = 10.0  # seconds that the end of the process waits for a search that was given up
 PATIENCE = 0.05  # seconds that a stopped search has to hand in what it holds
 COARSE_FROM = 40  # intervals from which random starts are first solved on a coarser grid
 POLISHED = 3
@@ -87,6 +89,8 @@ class _Task:
         except KeyboardInterrupt:
             self.stop.raise_flag()
             self.done.wait(PATIENCE)
+        if not self.done.is_set():  # what still runs looks at the flag; the interpreter must not end under it
+            atexit.register(worker.join, ENDING)
         if self.failure is not None:
             raise self.failure
 
