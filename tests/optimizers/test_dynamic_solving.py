@@ -72,7 +72,7 @@ def _long():
 
 
 REST = {"x": 0.0, "v": 0.0}
-FAST = {"throw": False, "execution": "python"}
+FAST = {"throw": False}
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +121,7 @@ def test_limits_in_conflict_are_named_and_the_nearest_run_comes_back():
         optimizers.solve(problem, execution="python")
 
 
+@pytest.mark.slow  # a minute: IPOPT is tried as well
 def test_a_model_without_a_value_is_told():
     """sqrt of a negative number: the sentence names time and signal, and nothing is raised."""
     problem = optimizers.Trajectory(Cliff(), minimize="x", moves="u", intervals=4, duration=2, inputs={})
