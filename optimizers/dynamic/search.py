@@ -265,7 +265,7 @@ class Search:
             again = self.once(grid, found.decisions, start, margins, warm, path)
             if again is not None and not again.status:
                 again = self._rescued(again, found.decisions, start, margins)
-            if again is None or (not again.status and found.status and not again.better_than(found)):
+            if again is None or (not again.status and not again.better_than(found)):
                 break
             found = again
         return found
