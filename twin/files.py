@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
+import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from twin import errors
 
@@ -37,6 +40,26 @@ def replace_file(path: str | Path, write: Callable[[Path], object]) -> Path:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
     return path
+
+
+def write_json(path: str | Path, value: Any) -> Path:
+    """Write strict JSON in one step: what is not finite is written as null.
+
+    Raises
+    ------
+    StorageError
+        Where the file cannot be written; an older one stays whole.
+    """
+    text = json.dumps(_plain(value), indent=1, allow_nan=False)
+    return replace_file(path, lambda temporary: temporary.write_text(text))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def make_folder(path: str | Path) -> Path:

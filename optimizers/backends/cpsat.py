@@ -8,6 +8,8 @@ cumulative constraint leaves out (capacity of a pool with heads and tails) are a
 from __future__ import annotations
 
 import math
+import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -163,7 +165,7 @@ def run(plan: Schedule, *, start: Sequence[Placed] = (), max_seconds: float | No
         solver.parameters.log_search_progress = True
         solver.parameters.log_to_stdout = False
         solver.log_callback = log
-    code = solver.solve(model.m)
+    code = _solve(solver, model.m)
     solved = time.perf_counter() - began - built
     status = {cp_model.OPTIMAL: Status.SUCCESS, cp_model.FEASIBLE: Status.FEASIBLE, cp_model.INFEASIBLE: Status.INFEASIBLE}.get(
         code, Status.TIME_LIMIT)
@@ -179,3 +181,16 @@ def run(plan: Schedule, *, start: Sequence[Placed] = (), max_seconds: float | No
              "conflicts": solver.num_conflicts}
     return Answer(status, tuple(placed), solver.objective_value / scale if found and model.terms else None, bound, "CP-SAT",
                   stats)
+
+
+def _solve(solver: Any, model: Any) -> Any:
+    """Solve; CP-SAT stops at Ctrl-C by a handler of its own and leaves none behind, so the one of Python is put back."""
+    if threading.current_thread() is not threading.main_thread():
+        solver.parameters.catch_sigint_signal = False  # only the main thread may put a handler back
+        return solver.solve(model)
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        return solver.solve(model)
+    finally:
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)

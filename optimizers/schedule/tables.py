@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,8 +123,11 @@ def _rows(name: str, table: Any) -> Iterator[dict[str, Any]]:
         path = Path(table)
         if not path.is_file():
             raise errors.SpecError(f"The table '{name}' is the file '{path}', which does not exist.")
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            raw: Sequence[Mapping[str, Any]] = list(csv.DictReader(file))
+        try:
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                raw: Sequence[Mapping[str, Any]] = list(csv.DictReader(file))
+        except (OSError, UnicodeDecodeError, csv.Error) as e:
+            raise errors.DataError(f"The table '{name}', file '{path}', cannot be read: {e}. Expected CSV in UTF-8.") from e
     elif hasattr(table, "to_dict"):
         raw = table.to_dict("records")
     else:
@@ -140,6 +144,8 @@ def _rows(name: str, table: Any) -> Iterator[dict[str, Any]]:
                 continue
             try:
                 found[column] = float(value)
+                if not math.isfinite(found[column]):
+                    raise ValueError
             except (TypeError, ValueError):
                 raise errors.DataError(f"Row {k} of the table '{name}' has '{value}' as {column}. Expected a number.") from None
         for column, needed in COLUMNS[name].items():

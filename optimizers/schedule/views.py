@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twin import errors
+from twin.files import replace_file, write_json
 
 if TYPE_CHECKING:
     from optimizers.schedule.problem import Schedule
@@ -223,7 +225,7 @@ def _reason(plan: Schedule, at: Mapping[str, Any], name: str, order: Any) -> str
 
 
 def export(solution: Solution, path: str | Path) -> None:
-    """Write a plan to a file.
+    """Write a plan to a file, in one step.
 
     Parameters
     ----------
@@ -246,34 +248,33 @@ def export(solution: Solution, path: str | Path) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     export(made, pathlib.Path(folder) / "plan.json")
     """
-    import json
-
-    plan: Schedule = solution.problem
     target, frame = Path(path), to_frame(solution)
     if target.suffix == ".csv":
-        frame.to_csv(target, index=False)
+        replace_file(target, lambda temporary: frame.to_csv(temporary, index=False))
     elif target.suffix == ".xlsx":
-        import pandas as pd
-
-        try:
-            writer = pd.ExcelWriter(target, engine="openpyxl")
-        except ImportError as e:
-            raise errors.MissingExtraError("Excel files need openpyxl. Install it with: pip install 'twinworks[excel]'") from e
-        with writer:
-            frame.to_excel(writer, sheet_name="tasks", index=False)
-            resources(solution).to_excel(writer, sheet_name="units", index=False)
-            orders = [{"order": o.name, "release": o.release, "due": o.due, "late": solution.replay.late.get(o.name, 0.0)}
-                      for o in plan.orders]
-            pd.DataFrame(orders).to_excel(writer, sheet_name="orders", index=False)
-            pd.DataFrame({"reason": lateness(solution)}).to_excel(writer, sheet_name="lateness", index=False)
+        replace_file(target, lambda temporary: _write_excel(solution, frame, temporary))
     elif target.suffix == ".json":
-        text = {"status": solution.status.name, "objective": solution.objective, "bound": solution.bound,
-                "time_unit": plan.time_unit,
-                "tasks": frame.to_dict("records")}
-        target.write_text(json.dumps(text, indent=1))
+        write_json(target, {"status": solution.status.name, "objective": solution.objective, "bound": solution.bound,
+                            "time_unit": solution.problem.time_unit, "tasks": frame.to_dict("records")})
     else:
         raise errors.SpecError(f"The plan cannot be written to '{target.name}'. Expected a name that ends in .csv, .xlsx or "
                                ".json.")
+
+
+def _write_excel(solution: Solution, frame: Any, path: Path) -> None:
+    import pandas as pd
+
+    try:
+        importlib.import_module("openpyxl")
+    except ImportError as e:
+        raise errors.MissingExtraError("Excel files need openpyxl. Install it with: pip install 'twinworks[excel]'") from e
+    with path.open("wb") as file, pd.ExcelWriter(file, engine="openpyxl") as writer:
+        frame.to_excel(writer, sheet_name="tasks", index=False)
+        resources(solution).to_excel(writer, sheet_name="units", index=False)
+        orders = [{"order": o.name, "release": o.release, "due": o.due, "late": solution.replay.late.get(o.name, 0.0)}
+                  for o in solution.problem.orders]
+        pd.DataFrame(orders).to_excel(writer, sheet_name="orders", index=False)
+        pd.DataFrame({"reason": lateness(solution)}).to_excel(writer, sheet_name="lateness", index=False)
 
 
 VIEWS: dict[str, Callable[..., Any]] = {"to_frame": to_frame, "table": table, "plot": plot}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -41,6 +43,21 @@ def test_job_shops_are_proved(name: str) -> None:
     assert found.status is Status.SUCCESS
     assert found.objective == found.bound == shops.OPTIMA[name]
     assert not found.violated
+
+
+def test_ctrl_c_still_reaches_python_after_a_search() -> None:
+    """CP-SAT leaves the default handler behind, which would end the process at the next Ctrl-C."""
+    text = """import os, signal, sys, optimizers
+from optimizers.schedule import Order, Task, Unit
+optimizers.solve(optimizers.Schedule([Unit("saw")], [Order("A", [Task("cut", {"saw": 3})])]))
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    sys.exit("nothing came")
+except KeyboardInterrupt:
+    sys.exit(7)
+"""
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert done.returncode == 7, done.stderr
 
 
 @pytest.mark.slow

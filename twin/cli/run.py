@@ -1,4 +1,4 @@
-"""Run a job file: records against a model, a report and a stored model."""
+"""Run a job file: records against a model, or a plan; a report and stored results."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def run(options: argparse.Namespace) -> int:
         result = run_job(options.job, data=options.data, output=options.output, progress=line)
     finally:
         line.clear()
-    for sentence in (*result.sentences["progress"], *result.sentences["steps"]):
+    for sentence in result.said:
         print(sentence)
-    if not result.status:
+    if not result.usable:
         print(str(result.status), file=sys.stderr)
-    print(f"Report: {result.report}")
-    print(f"Stored model: {result.artifact}")
-    if result.status:
+    for what, path in result.files.items():
+        print(f"{what}: {path}")
+    if result.usable:
         return 0
     return INTERRUPTED if result.status is Status.STOPPED else FAILED
 

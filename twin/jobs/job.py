@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from twin import errors
+from twin.jobs import kinds, toml
 from twin.jobs import steps as jobsteps
-from twin.jobs import toml
 
 ENTRY_POINTS = "twinworks.models"
 TOP = ("title", "note", "model", "data", "simulation", "compare", "balances", "output")
@@ -94,7 +94,11 @@ def read_job(path: str | Path, *, data: str | Path | None = None, output: str | 
     """
     path = Path(path)
     top = toml.load(path)
-    top.only((*TOP, *jobsteps.installed()))
+    others = kinds.installed()
+    top.only((*TOP, *jobsteps.installed(), *others))
+    for key in top.values:
+        if key in others:
+            raise top.error(f"[{key}] makes this a job of another kind, without a model. Run it with twin.run_job.", key)
     name, built = _model(top, model)
     records = top.table("data", required=True)
     records.only(("file", "time", "runs", "tags", "options"))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,8 +11,8 @@ from typing import Any
 
 from twin import errors
 from twin.artifact import as_stored, save
-from twin.files import make_folder, replace_file
-from twin.jobs import findings
+from twin.files import make_folder, write_json
+from twin.jobs import findings, kinds, toml
 from twin.jobs.balances import Closure, close
 from twin.jobs.job import Job, read_job
 from twin.jobs.records import Excursion, Records, excursions, plan, read_records
@@ -77,17 +75,35 @@ class JobResult:
     outcomes: Mapping[str, Outcome] = dataclasses.field(default_factory=dict)
 
     @property
+    def usable(self) -> bool:
+        """True where every run was finished."""
+        return bool(self.status)
+
+    @property
+    def said(self) -> list[str]:
+        """The findings on progress and steps."""
+        return [*self.sentences["progress"], *self.sentences["steps"]]
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """The files that were written, by what they are."""
+        return {"Report": self.report, "Stored model": self.artifact}
+
+    @property
     def model(self) -> Any:
         """The model as the last step left it."""
         return next((o.model for o in reversed(list(self.outcomes.values())) if o.model is not None), self.job.model)
 
 
 def run_job(path: str | Path | Job, *, data: str | Path | None = None, output: str | Path | None = None,
-            model: Any = None, progress: Progress | None = None) -> JobResult:
+            model: Any = None, progress: Progress | None = None) -> Any:
     """Run a job file: read and check records, simulate, compare, close balances, write `twin.h5` and `report.html`.
 
     Every finished run is stored at once; a second call takes up where the first one stopped, and computes again only
     what the job, the records, the model or the library changed.
+
+    A job file with the table of another kind, such as [plan], goes to the package that registered it under the entry point
+    "twinworks.jobkinds".
 
     Parameters
     ----------
@@ -98,6 +114,12 @@ def run_job(path: str | Path | Job, *, data: str | Path | None = None, output: s
     progress
         Called with (runs done, runs in all, name of the run that starts).
 
+    Returns
+    -------
+    JobResult or Done
+        What was found and written; `Done` for a job of another kind, whose answer is its `value`. Both have `status`, `usable`,
+        `said` and `files`.
+
     Raises
     ------
     SpecError, DataError
@@ -105,6 +127,18 @@ def run_job(path: str | Path | Job, *, data: str | Path | None = None, output: s
     StorageError
         Where the output folder cannot be written; an earlier result there stays whole.
     """
+    if not isinstance(path, Job):
+        top = toml.load(Path(path))
+        kind = kinds.find(top)
+        if kind is not None:
+            if data is not None or model is not None:
+                raise errors.SpecError(f"{path} takes no records and no model. Leave --data out: the job file names its tables.")
+            return kind.run(top, output, progress)
+    return _run_records(path, data, output, model, progress)
+
+
+def _run_records(path: str | Path | Job, data: str | Path | None, output: str | Path | None, model: Any,
+                 progress: Progress | None) -> JobResult:
     started = time.perf_counter()
     job = path if isinstance(path, Job) else read_job(path, data=data, output=output, model=model)
     folder = make_folder(job.folder)
@@ -250,19 +284,9 @@ def _write(result: JobResult) -> None:
                "balances": [dataclasses.asdict(c) for c in result.closures], "sentences": result.sentences,
                "steps": {name: {"status": o.status.name, "sentences": list(o.sentences), **o.summary}
                          for name, o in result.outcomes.items()}}
-    text = json.dumps(_plain(summary), indent=1, allow_nan=False)
-    replace_file(job.folder / "summary.json", lambda temporary: temporary.write_text(text))
+    write_json(job.folder / "summary.json", summary)
     try:
         pictures, lack = write_pictures(result), ""
     except errors.MissingExtraError as e:
         pictures, lack = {}, str(e)
     write_report(result, pictures, lack)
-
-
-def _plain(value: Any) -> Any:
-    """What strict JSON can hold: no NaN, no infinity."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

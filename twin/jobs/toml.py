@@ -14,7 +14,8 @@ from twin import errors
 MAX_BYTES = 1_000_000
 _HEADER = re.compile(r"^\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"^\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
-_WORDS: dict[type, str] = {str: "text in quotes", dict: "a table", list: "a list", float: "a number"}
+_WORDS: dict[type, str] = {str: "text in quotes", dict: "a table", list: "a list", float: "a number",
+                           int: "a whole number", bool: "true or false"}
 
 
 def load(path: Path) -> Table:
@@ -87,7 +88,7 @@ class Table:
         value = self.values[key]
         if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise self.error(f"'{key}' of {self.name} is {value!r}. Expected {_WORDS[kind]}.", key)
         return value
 
