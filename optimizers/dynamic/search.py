@@ -18,6 +18,7 @@ from twin.status import Status
 
 HOLDS = 1e-7  # of its typical size: a limit violated by less between the points holds
 ENDS = 5e-7  # the same for limits at an end, which only finer elements mend
+STALLED = 3  # rounds of refinement that do not halve the gap: more of them would not either
 SAME = 1e-6  # of the cost: two answers that differ by less are as good
 MOST_POINTS = 30_000
 HELP = 0.2  # of the time that is left, for a solve that IPOPT tries in place of the engine
@@ -242,7 +243,7 @@ class Search:
 
     def polish(self, first: Found, start: int) -> Found:
         """Refine until claim and truth agree and no limit is violated between the points."""
-        found = first
+        found, nearest, stalled = first, math.inf, 0
         margins: dict[int, tuple[Any, Any]] = {}
         for _ in range(ROUNDS):
             if found.usable:
@@ -251,6 +252,10 @@ class Search:
             if self.stop() or not math.isfinite(found.cost) or (not coarse and not _between(found)):
                 break
             if not found.status and found.status not in (Status.ITERATION_LIMIT, Status.NOT_CONVERGED):
+                break
+            stalled = 0 if found.gap < 0.5 * nearest or not coarse else stalled + 1
+            nearest = min(nearest, found.gap)
+            if stalled >= STALLED:
                 break
             grid, path, warm = found.grid, None, None
             if coarse:
