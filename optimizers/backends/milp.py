@@ -122,13 +122,17 @@ class Milp:
         for name, setting in settings.items():
             solver.setOptionValue(name, setting)
         solver.passModel(lp)
-        solver.run()
+        if solver.run() == highspy.HighsStatus.kError:
+            # All solves of a process share one scheduler; it refuses another number of threads until it is made anew.
+            solver.resetGlobalScheduler(True)
+            solver.run()
         info, solution = solver.getInfo(), solver.getSolution()
         kind = highspy.HighsModelStatus
         code = solver.getModelStatus()
         found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         status = {kind.kOptimal: Status.SUCCESS, kind.kInfeasible: Status.INFEASIBLE, kind.kUnbounded: Status.UNBOUNDED,
-                  kind.kUnboundedOrInfeasible: Status.INFEASIBLE}.get(code, Status.FEASIBLE if found else Status.TIME_LIMIT)
+                  kind.kUnboundedOrInfeasible: Status.INFEASIBLE}.get(
+                      code, Status.FEASIBLE if found else Status.TIME_LIMIT if code == kind.kTimeLimit else Status.NOT_CONVERGED)
         bound = info.mip_dual_bound if mixed else (info.objective_function_value if code == kind.kOptimal else None)
         return MilpAnswer(status, np.array(solution.col_value) if found else None, info.objective_function_value if found
                           else None,
