@@ -19,15 +19,18 @@ MUST = {"scheduling": ("melt_shop_eur", "year_eur", "steam_week_eur", "line_part
         "calibration": ("gas_oil.objective", "alpha_pinene.objective", "marine.objective", "gas_oil.reached_of_20",
                         "alpha_pinene.reached_of_20"),
         "nmpc": ("cstr_nominal.objective", "batch.steps", "poly_nominal.steps"), "throughput": ("objective_rel_err",),
-        "rto": ("profit_noise_free", "seeds_reached", "worst_profit_noisy", "iterations_max")}
+        "rto": ("profit_noise_free", "seeds_reached", "worst_profit_noisy", "iterations_max"),
+        "penicillin": ("seeds", "median_gain", "coverage_90")}
+SLOW = ("penicillin",)  # calibrates and trains for a minute
+NEEDS_DATA = ("daisy",)  # says in a sentence what is missing
 
 
 def test_every_benchmark_is_tested() -> None:
     """A new benchmark gets a line here."""
-    assert set(names()) == set(MUST)
+    assert set(names()) == {*MUST, *NEEDS_DATA}
 
 
-@pytest.mark.parametrize("name", sorted(MUST))
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in sorted(MUST)])
 def test_quick_run(name: str) -> None:
     """The last line is one JSON object with the answers; no result file is written."""
     pytest.importorskip("casadi", reason="extra bench")
