@@ -32,7 +32,8 @@ def run(quick: bool, log: Log, data: str) -> dict[str, Any]:
     if not all(g > 0 for g in gains):
         raise AssertionError(f"learned terms make a seed worse: {gains}")
     inside, total = (sum(r[k] for r in rows) for k in ("inside", "total"))
-    return {"quick": quick, "seeds": len(rows), "median_gain": round(statistics.median(gains), 3), "worst_gain": round(min(gains), 3),
+    return {"quick": quick, "seeds": len(rows),
+            "median_gain": round(statistics.median(gains), 3), "worst_gain": round(min(gains), 3),
             "worst_gain_of_a_batch_and_signal": round(min(min(r["gains"].values()) for r in rows), 3),
             "median_gain_against_truth": round(statistics.median(r["gain_truth"] for r in rows), 3),
             "coverage_90": round(inside / total, 3),

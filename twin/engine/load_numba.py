@@ -83,7 +83,8 @@ def _load(code: bytes, entry: str = ENTRY) -> tuple[Any, Any]:
 
     import llvmlite.binding as llvm
 
-    jit = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
+    # Code and constants in one reserved stretch: in a process full of libraries they may else lie too far apart, which aborts.
+    jit = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target(), use_lmm=True)
     jit.add_object_file(llvm.ObjectFileRef.from_data(code))
     jit.finalize_object()
     address = jit.get_function_address(f"{entry}_packed")
