@@ -60,7 +60,7 @@ def _target() -> Any:
     llvm.initialize_native_asmprinter()
     features = llvm.get_host_cpu_features().flatten()
     return llvm.Target.from_default_triple().create_target_machine(cpu=llvm.get_host_cpu_name(), features=features,
-                                                                   opt=3, reloc="pic", codemodel="default", jit=True)
+                                                                   opt=3, reloc="static", codemodel="large", jit=True)
 
 
 def _compile(text: str) -> bytes:
@@ -83,8 +83,7 @@ def _load(code: bytes, entry: str = ENTRY) -> tuple[Any, Any]:
 
     import llvmlite.binding as llvm
 
-    # Code and constants in one reserved stretch: in a process full of libraries they may else lie too far apart, which aborts.
-    jit = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target(), use_lmm=True)
+    jit = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
     jit.add_object_file(llvm.ObjectFileRef.from_data(code))
     jit.finalize_object()
     address = jit.get_function_address(f"{entry}_packed")
