@@ -274,13 +274,15 @@ def _active(problem: Design, runs: _Runs, rows: _Rows, point: Any, metrics: dict
         size = rows.sizes(name)
         if name in inner and abs(gaps[k] - 0.5 * (1.0 - share)) < 1e2 * NEAR:
             both = problem.limits[name][0] == -limit  # limits that mirror each other move together: a window from zero
-            entries.append((name, f"toward {side}", limit, np.append(jacobian[k][:-1], 0.5), (share if both else 0.5 * (1.0 + share)) / size))
+            room = (share if both else 0.5 * (1.0 + share)) / size
+            entries.append((name, f"toward {side}", limit, np.append(jacobian[k][:-1], 0.5), room))
         elif name not in inner and abs(gaps[k]) < 1e2 * NEAR:
             entries.append((name, side, limit, jacobian[k], rows.scale / size))
     for k, (name, (low, high)) in enumerate(problem.decisions.items()):
         for side, limit, direction in (("lower", low, 1.0), ("upper", high, -1.0)):
             if abs(point[k] - (0.0 if side == "lower" else 1.0)) < 1e-6:
-                entries.append((name, side, limit, direction * np.eye(len(slope))[k], (1.0 if inner else rows.scale) / (high - low)))
+                room = (1.0 if inner else rows.scale) / (high - low)
+                entries.append((name, side, limit, direction * np.eye(len(slope))[k], room))
     prices = slsqp.multipliers(slope, np.array([e[3] for e in entries])) if entries else []
     made = [Active(name, side, metrics[name], limit, problem.units.get(name, ""), float(price * scale), unit)
             for (name, side, limit, _, scale), price in zip(entries, prices, strict=True)]
@@ -311,8 +313,9 @@ def _plot(solution: Solution) -> Any:
         return solution.replay.plot()
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 2.6 * len(solution.problem.signals)), layout="constrained")
-    for axes, name in zip(figure.subplots(len(solution.problem.signals), squeeze=False)[:, 0], solution.problem.signals, strict=True):
+    signals = solution.problem.signals
+    figure = Figure(figsize=(9, 2.6 * len(signals)), layout="constrained")
+    for axes, name in zip(figure.subplots(len(signals), squeeze=False)[:, 0], signals, strict=True):
         for case, run in solution.replay.items():
             axes.plot(run.times, run[name], label=case)
         axes.set_ylabel(name)

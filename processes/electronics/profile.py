@@ -144,7 +144,8 @@ class ProfileLimits:
             rows[name] = (low if low is None else low + amount, high if high is None else high - amount)
             if low is not None and high is not None and not low + amount < high - amount:
                 raise errors.SpecError(f"Room of {amount:g} {UNITS[name]} on both sides leaves nothing of the limits of {name}, "
-                                       f"{low:g} to {high:g} {UNITS[name]}. Take less, or make the process more certain.", name=name)
+                                       f"{low:g} to {high:g} {UNITS[name]}. Take less, or make the process more certain.",
+                                       name=name)
         return dataclasses.replace(self, rows=rows)
 
 

@@ -30,9 +30,9 @@ def recipe_figure(check: RecipeCheck) -> Any:
         axes.plot(check.reference.run.times, y, color="gray", lw=1.2, label="reference" if k == 0 else None)
     for k, (name, y) in enumerate(check.own.nodes.items()):
         axes.plot(check.own.run.times, y, color=COLORS[k % len(COLORS)], lw=1.8, label=f"{stated.goal}: {name}")
-    for board, run in check.replays.items():
+    for k, (board, run) in enumerate(check.replays.items()):
         hot, cold = max(run.nodes.values(), key=max), min(run.nodes.values(), key=max)
-        axes.fill_between(run.run.times, cold, hot, color="tab:olive", alpha=0.5, lw=1.5, label=board)
+        axes.fill_between(run.run.times, cold, hot, color=("tab:olive", "tab:pink", "tab:cyan")[k % 3], alpha=0.5, lw=1.5, label=board)
     axes.set_xlabel("time [s]")
     axes.set_ylabel("temperature [degC]")
     axes.legend(loc="upper left", fontsize=7.5)
@@ -46,5 +46,5 @@ def recipe_figure(check: RecipeCheck) -> Any:
     bars.set_yticks(places, list(used), fontsize=8)
     bars.invert_yaxis()
     bars.set_xlabel("share of the window used [%], 100 is the limit")
-    bars.legend(fontsize=8)
+    bars.legend(loc="lower right", fontsize=8)
     return figure

@@ -104,6 +104,6 @@ class Saved:
 
     def __str__(self) -> str:
         p = self.prices
-        text = (f"Against the reference, {p.boards:,.0f} boards save {self.hours:,.4g} h of oven time and {self.energy:,.4g} kWh, "
-                f"{self.money:,.4g} {p.currency} at {p.hour_cost:g} {p.currency}/h and {p.energy_price:g} {p.currency}/kWh")
+        text = (f"Against the reference, {p.boards:,.0f} boards save {self.hours:,.4g} h of oven time and {self.energy:,.4g} "
+                f"kWh, {self.money:,.4g} {p.currency} at {p.hour_cost:g} {p.currency}/h and {p.energy_price:g} {p.currency}/kWh")
         return text + ("." if self.co2 is None else f"; {self.co2:,.4g} +- {self.co2_sd:.2g} kg CO2 (scope 2, {p.factor}).")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,13 @@ import twin
 from processes.electronics import ProfileLimits, RecipeSaving, ReflowAssembly, ReflowOven, ReflowRecipe, ReflowSection
 
 CASE = ProfileLimits.contest()
+
+
+def with_row(name: str, low: float | None, high: float | None) -> ProfileLimits:
+    """The limits of the case with another row."""
+    return dataclasses.replace(CASE, rows=dict(CASE.rows) | {name: (low, high)})
+
+
 DECISIONS = {"speed": (65.0, 100.0), "z1_5": (165.0, 185.0), "z6": (185.0, 205.0), "z7": (225.0, 245.0), "z8_9": (245.0, 265.0)}
 PRICES = RecipeSaving(50_000, energy_price=0.1, hour_cost=60.0, factor=None)
 
@@ -52,15 +60,13 @@ def test_shadow_prices_predict_a_moved_limit(answers: dict[str, Any]) -> None:
     """Area for a degree less of peak, and share of the window for a wider slope limit, against new solutions."""
     area = answers["smallest area"]
     price = next(a for a in area.active if a.name == "peak").shadow_price
-    rows = dict(CASE.rows) | {"peak": (239.8, 250.0)}
-    moved = optimizers.solve(ReflowRecipe(ReflowOven(), ProfileLimits(rows, CASE.liquidus, CASE.soak), "smallest area", DECISIONS))
+    moved = optimizers.solve(ReflowRecipe(ReflowOven(), with_row("peak", 239.8, 250.0), "smallest area", DECISIONS))
     assert (area.objective - moved.objective) / 0.2 == pytest.approx(price, rel=0.05)
     even = answers["centered"]
     held = next(a for a in even.active if a.name == "steepest_rise")
     assert held.side == "toward upper"
     assert "steepest_rise is 1.88893, held toward its upper limit 3 degC/s" in str(held)
-    rows = dict(CASE.rows) | {"steepest_rise": (None, 3.05)}
-    moved = optimizers.solve(ReflowRecipe(ReflowOven(), ProfileLimits(rows, CASE.liquidus, CASE.soak), "centered", DECISIONS))
+    moved = optimizers.solve(ReflowRecipe(ReflowOven(), with_row("steepest_rise", None, 3.05), "centered", DECISIONS))
     assert (even.objective - moved.objective) / 0.05 == pytest.approx(held.shadow_price, rel=0.1)
 
 
@@ -90,8 +96,7 @@ def test_a_board_with_parts_is_judged_at_each_of_them() -> None:
     assert {"peak of part 1", "peak of part 3"} <= {a.name for a in found.active}
     assert check.own.metrics["spread"] == pytest.approx(
         check.own.metrics["peak of part 3"] - check.own.metrics["peak of part 1"])
-    tight = ProfileLimits(dict(CASE.rows) | {"spread": (None, 5.0)}, CASE.liquidus, CASE.soak)
-    none = optimizers.solve(ReflowRecipe(ReflowAssembly(), tight, "centered", DECISIONS), throw=False)
+    none = optimizers.solve(ReflowRecipe(ReflowAssembly(), with_row("spread", None, 5.0), "centered", DECISIONS), throw=False)
     assert none.status is twin.Status.INFEASIBLE
     assert "spread is " in none.message
 
