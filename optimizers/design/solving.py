@@ -51,7 +51,7 @@ def _in_own_terms(stated: Any, **options: Any) -> Solution:
         return found
     more = stated.checked(found.value, found.details["metrics"], found.active)
     return dataclasses.replace(found, message="\n".join([found.message, *more.sentences]),
-                               details=found.details | {"check": more}, views=found.views | more.views)
+                               details={**found.details, "check": more}, views={**found.views, **more.views})
 
 
 def span(problem: Design) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class _Runs:
         names = {name: None for row in rows for name in row}
         held = dict(zip(self.problem.model.parameter_names(), self.problem.model.parameter_vector(), strict=True))
         many = (self.tight if tight else self.simulator).many(None, {
-            name: np.concatenate([np.broadcast_to(row.get(name, held[name]), n) for row in rows]) for name in names})
+            name: np.concatenate([np.broadcast_to(np.asarray(row.get(name, held[name])), n) for row in rows]) for name in names})
         self.count += len(many)
         all_good = np.array([bool(s) for s in many.statuses])
         found = {name: np.full(n, np.nan) for name in self.problem.limits}

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from processes.electronics.recipes import RecipeCheck
 
 COLORS = ("tab:blue", "tab:purple", "tab:cyan", "tab:brown", "tab:pink")
+BOARDS = ("tab:olive", "tab:pink", "tab:gray")
 
 
 def recipe_figure(check: RecipeCheck) -> Any:
@@ -32,7 +33,7 @@ def recipe_figure(check: RecipeCheck) -> Any:
         axes.plot(check.own.run.times, y, color=COLORS[k % len(COLORS)], lw=1.8, label=f"{stated.goal}: {name}")
     for k, (board, run) in enumerate(check.replays.items()):
         hot, cold = max(run.nodes.values(), key=max), min(run.nodes.values(), key=max)
-        axes.fill_between(run.run.times, cold, hot, color=("tab:olive", "tab:pink", "tab:cyan")[k % 3], alpha=0.5, lw=1.5, label=board)
+        axes.fill_between(run.run.times, cold, hot, color=BOARDS[k % len(BOARDS)], alpha=0.5, lw=1.5, label=board)
     axes.set_xlabel("time [s]")
     axes.set_ylabel("temperature [degC]")
     axes.legend(loc="upper left", fontsize=7.5)
