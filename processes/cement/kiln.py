@@ -176,7 +176,8 @@ class RotaryKiln(Clinker):
             - made["co2"] * (heat.gas_enthalpy(own.t_bed) - solid(own.t_bed))
         area = math.pi * self.radius**2 * 0.9
         held = heat.PRESSURE * heat.M_GAS / (8.314462618 * own.t_gas) * area * heat.gas_capacity(own.t_gas)
-        gas = (right.gas / dz * (heat.gas_enthalpy(right.t_gas) - heat.gas_enthalpy(own.t_gas)) + burning * s.coal * self.heating_value
+        gas = (right.gas / dz * (heat.gas_enthalpy(right.t_gas) - heat.gas_enthalpy(own.t_gas))
+               + burning * s.coal * self.heating_value
                + made["co2"] * (heat.gas_enthalpy(own.t_bed) - heat.gas_enthalpy(own.t_gas)) - q["gas_bed"] - q["gas_wall"])
         brick = self.brick_heat * math.pi * self.lining * (2.0 * self.radius + self.lining) * 0.5
         change |= {"t_bed": bed / (q["mass"] * solid_capacity(own.t_bed, self.melt, self.melting)), "t_gas": gas / held,
