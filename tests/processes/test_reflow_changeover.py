@@ -75,7 +75,7 @@ def test_a_leak_between_zones_costs_time() -> None:
 def test_set_points_that_the_oven_cannot_hold_are_refused() -> None:
     """Too hot for the heater, too cold between its neighbors, a tolerance of nothing."""
     oven = ReflowOven()
-    with pytest.raises(twin.SpecError, match=r"Zone 9 cannot hold 300 degC: it needs 5\.13 kW of heating, and the heater gives 5"):
+    with pytest.raises(twin.SpecError, match=r"Zone 9 cannot hold 300 degC: it needs 5\.13 kW of heating, and"):
         changeover_minutes(oven, oven.with_recipe(z9=300.0), zones=OvenZones(heater=5.0))
     with pytest.raises(twin.SpecError, match="Zone 5 cannot hold 60 degC: it gets more heat from its neighbors than it loses"):
         changeover_minutes(oven, oven.with_recipe(z4=300.0, z5=60.0, z6=300.0))
@@ -97,6 +97,7 @@ def mix() -> Any:
                       {"speed": (65.0, 85.0), "z1_5": (170.0, 185.0), "z8_9": (245.0, 268.0)})
 
 
+@pytest.mark.slow
 def test_products_that_share_set_points_save_minutes(mix: Any) -> None:
     """The plan is the best of all orders of its own matrix, its limits hold, and the scheduler finds the same minutes."""
     found = optimizers.solve(mix)
