@@ -120,7 +120,7 @@ def changeover_matrix(recipes: Mapping[str, Any], *, zones: OvenZones | None = N
     recipes
         {product: oven with its recipe}.
     zones, tolerance
-        As in `changeover_minutes`.
+        Those of `changeover_minutes`.
     step
         Minutes are rounded up to multiples of it, for a plan in such steps; 0 leaves them.
 
