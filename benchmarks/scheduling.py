@@ -139,7 +139,8 @@ def lines(quick: bool, log: harness.Log, data: str) -> dict[str, Any]:
     if abs(throughput / theirs_throughput - 1) > 0.03:
         raise RuntimeError(f"The throughputs differ: {throughput} and {theirs_throughput} by simpy.")
     return {"line_ratio_vs_simpy": statistics.median(r[0] for r in rounds),
-            "line_ratio_with_event_list": statistics.median(listed), "line_throughput": throughput, "line_simpy_throughput": theirs_throughput}
+            "line_ratio_with_event_list": statistics.median(listed), "line_throughput": throughput,
+            "line_simpy_throughput": theirs_throughput}
 
 
 def lacks(data: str, log: harness.Log) -> bool:
