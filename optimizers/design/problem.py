@@ -19,12 +19,16 @@ class Design:
     For what a trajectory optimizer cannot state: peaks, times above a temperature, areas, process windows. The measure sees
     whole runs of many members at once; derivatives come from differences in one ensemble; several starts are tried.
 
+    Another object can state a design in the terms of its own field: `solve` takes any problem with a method `design()` that gives
+    the fields of this class by name, and `checked(decisions, metrics)` that gives sentences, details and views for the solution.
+
     Attributes
     ----------
     model
         A dynamic model.
     decisions
-        {name: (lower, upper)} in the units of the model. A name is a parameter, or one of `ties`.
+        {name: (lower, upper)} in the units of the model. A name is a parameter, or one of `ties`; "name of case" is a decision
+        for one of the `cases` alone.
     ties
         {name: parameters that it sets together}, such as the zones of an oven that share a set point.
     measure
@@ -53,6 +57,11 @@ class Design:
         until the answer meets them there.
     rtol
         Tolerance of the simulations; the answer is checked with a hundredth of it.
+    cases
+        {case: {parameter: value}}: what one recipe must do in several cases, such as boards that share an oven. Each is run, the
+        measure finds its name under "case", and its metrics are called "metric of case".
+    across
+        Function {metric or decision: values} -> {metric: values}: what counts of all cases together.
 
     Examples
     --------
@@ -82,6 +91,8 @@ class Design:
     rtol: float = 1e-7
     reference: Mapping[str, float] | None = None
     finer: Any = None
+    cases: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    across: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
 
     solved_by = "optimizers.design.solving"
 
@@ -95,7 +106,7 @@ class Design:
         if not self.decisions:
             raise errors.SpecError("Design has no decisions. Give at least one parameter with its bounds.")
         for name, (low, high) in self.decisions.items():
-            for parameter in self.ties.get(name, (name,)):
+            for parameter in self.sets(name)[1]:
                 if parameter not in known:
                     raise errors.unknown("decision", parameter, f"Design of {self.model.title}", [*known, *self.ties])
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
@@ -119,6 +130,12 @@ class Design:
             raise errors.SpecError("center=True needs a metric with a lower and an upper limit.")
         if self.times is None and self.every is None:
             raise errors.SpecError("Design needs times=, or every= (and duration= where the recipe has no end).")
+
+    def sets(self, decision: str) -> tuple[str | None, Sequence[str]]:
+        """The case that a decision is for (None: all of them), and the parameters that it sets."""
+        own, _, case = decision.rpartition(" of ")
+        name = own if case in self.cases else decision
+        return (case if case in self.cases else None), self.ties.get(name, (name,))
 
     def _two_sided(self) -> list[str]:
         return [n for n, (low, high) in self.limits.items() if low is not None and high is not None]

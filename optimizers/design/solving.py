@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from twin.status import Status
 
 STEP = 1e-3  # of the range of a decision: differences are central, simulations accurate to about 1e-7
 NEAR = 1e-5  # of a limit's size: within it a limit counts as active, beyond it as violated
+FLAT = 1e-6  # change of the scaled objective at which a search ends: what differences over STEP can resolve
 SAMPLES, BEST = 64, 3
 ROUNDS = 4  # of matching a finer mesh
 
@@ -24,6 +26,8 @@ def solve(problem: Design, *, solver: Any = None, start: Any = None, max_seconds
     """The best recipe found from `starts` starts."""
     import numpy as np
 
+    if not isinstance(problem, Design):
+        return _in_own_terms(problem, max_seconds=max_seconds, start=start, seed=seed, starts=starts)
     begin = time.perf_counter()
     runs = _Runs(problem)
     rows = _Rows(problem, runs)
@@ -43,9 +47,28 @@ def solve(problem: Design, *, solver: Any = None, start: Any = None, max_seconds
     return _solution(problem, runs, rows, point, status, len(found), time.perf_counter() - begin)
 
 
+def _in_own_terms(stated: Any, **options: Any) -> Solution:
+    """The solution of a design that another object states, with what that object makes of the answer."""
+    found = solve(Design(**stated.design()), **options)
+    if found.objective is None:
+        return found
+    more = stated.checked(found.value, found.details["metrics"], found.active)
+    return dataclasses.replace(found, message="\n".join([found.message, *more.sentences]),
+                               details={**found.details, "check": more}, views={**found.views, **more.views})
+
+
 def span(problem: Design) -> dict[str, Any]:
     """Output times as the simulator takes them."""
     return {"duration": problem.duration, "times": problem.times, "every": problem.every}
+
+
+def parameters_of(problem: Design, values: Mapping[str, Any], case: str | None = None) -> dict[str, Any]:
+    """Parameters of one case with these decisions."""
+    found: dict[str, Any] = dict(problem.cases[case]) if case is not None else {}
+    for name, value in values.items():
+        only, parameters = problem.sets(name)
+        found |= dict.fromkeys(parameters, value) if only in (None, case) else {}
+    return found
 
 
 class _Runs:
@@ -82,16 +105,26 @@ class _Runs:
         """Metrics and decisions by name, one value a point; infinite where a simulation fails."""
         import numpy as np
 
-        values = self.named(points)
-        parameters = {p: v for n, v in values.items() for p in self.problem.ties.get(n, (n,))}
-        many = (self.tight if tight else self.simulator).many(None, parameters)
-        self.count += len(points)
-        good = np.array([bool(s) for s in many.statuses])
-        found = {n: np.full(len(points), np.nan) for n in self.problem.limits}
-        if good.any():
-            seen = {n: v[good] for n, v in (parameters | values).items()} | {s: many[s][good] for s in self.problem.signals}
+        values, cases, n = self.named(points), tuple(self.problem.cases) or (None,), len(points)
+        rows = [parameters_of(self.problem, values, case) for case in cases]
+        names = {name: None for row in rows for name in row}
+        held = dict(zip(self.problem.model.parameter_names(), self.problem.model.parameter_vector(), strict=True))
+        many = (self.tight if tight else self.simulator).many(None, {
+            name: np.concatenate([np.broadcast_to(np.asarray(row.get(name, held[name])), n) for row in rows]) for name in names})
+        self.count += len(many)
+        all_good = np.array([bool(s) for s in many.statuses])
+        found = {name: np.full(n, np.nan) for name in self.problem.limits}
+        for k, case in enumerate(cases):
+            good = all_good[k * n:(k + 1) * n]
+            if not good.any():
+                continue
+            own = {name: np.broadcast_to(np.asarray(v), n)[good] for name, v in (rows[k] | values).items()}
+            seen = own | ({} if case is None else {"case": case})
+            seen |= {s: many[s][k * n:(k + 1) * n][good] for s in self.problem.signals}
             for name, value in self.problem.measure(np.asarray(many.times), seen).items():
-                found.setdefault(name, np.full(len(points), np.nan))[good] = value
+                found.setdefault(name if case is None else f"{name} of {case}", np.full(n, np.nan))[good] = value
+        if self.problem.across is not None:
+            found |= {name: np.asarray(v, dtype=float) for name, v in self.problem.across(found | values).items()}
         return found | values
 
 
@@ -180,7 +213,8 @@ class _Rows:
             return held[key]
 
         if not self.extra:
-            return slsqp.minimize(lambda v: at(v)[:2], lambda v: at(v)[2:], point, np.zeros(self.runs.n), np.ones(self.runs.n))
+            return slsqp.minimize(lambda v: at(v)[:2], lambda v: at(v)[2:], point, np.zeros(self.runs.n), np.ones(self.runs.n),
+                                  tolerance=FLAT)
 
         both = {n for n in self.problem._two_sided()}
         inner = np.array([name in both for name, _, _ in self.limits()])
@@ -196,7 +230,8 @@ class _Rows:
 
         share = float(self.objective(self.runs.metrics(point[None, :]))[0])
         found, converged, message = slsqp.minimize(largest, rows, np.append(point, min(share, 50.0)),
-                                                   np.zeros(self.runs.n + 1), np.append(np.ones(self.runs.n), 50.0))
+                                                   np.zeros(self.runs.n + 1), np.append(np.ones(self.runs.n), 50.0),
+                                                   tolerance=FLAT)
         return found[:-1], converged, message
 
 
@@ -245,45 +280,56 @@ def _solution(problem: Design, runs: _Runs, rows: _Rows, point: Any, status: Sta
 
 
 def _replay(problem: Design, decisions: Mapping[str, float]) -> Any:
+    """The run of the answer; one a case where there are cases."""
     import twin
 
-    parameters = {p: v for n, v in decisions.items() for p in problem.ties.get(n, (n,))}
     model = problem.model if problem.finer is None else problem.finer
-    return twin.simulate(model, problem.recipe, parameters=parameters, rtol=problem.rtol, throw=False, **span(problem))
+    runs = {case: twin.simulate(model, problem.recipe, parameters=parameters_of(problem, decisions, case),
+                                rtol=problem.rtol, throw=False, **span(problem)) for case in tuple(problem.cases) or (None,)}
+    return runs if problem.cases else runs[None]
 
 
 def _active(problem: Design, runs: _Runs, rows: _Rows, point: Any, metrics: dict[str, float], unit: str) -> list[Active]:
     """Active limits and bounds with multipliers from the gradients at the answer."""
     import numpy as np
 
-    if problem.center:
-        return []
     _, slope, gaps, jacobian = rows.derivatives(point, exact=True)
     entries: list[tuple[str, str, float, Any, float]] = []
+    share, inner = 0.0, problem._two_sided() if problem.center else []
+    if inner:  # the rows that hold the share, with what a unit of room does to it; their multipliers sum to one
+        share, unit = float(rows.objective({n: np.array([v]) for n, v in metrics.items()})[0]), ""
+        slope, jacobian = np.append(np.zeros(runs.n), 1.0), np.column_stack([jacobian, np.zeros(len(gaps))])
     for k, (name, side, limit) in enumerate(rows.limits()):
-        if abs(gaps[k]) < 1e2 * NEAR:
-            entries.append((name, side, limit, jacobian[k], 1.0 / rows.sizes(name)))
+        size = rows.sizes(name)
+        if name in inner and abs(gaps[k] - 0.5 * (1.0 - share)) < 1e2 * NEAR:
+            both = problem.limits[name][0] == -limit  # limits that mirror each other move together: a window from zero
+            room = (share if both else 0.5 * (1.0 + share)) / size
+            entries.append((name, f"toward {side}", limit, np.append(jacobian[k][:-1], 0.5), room))
+        elif name not in inner and abs(gaps[k]) < 1e2 * NEAR:
+            entries.append((name, side, limit, jacobian[k], rows.scale / size))
     for k, (name, (low, high)) in enumerate(problem.decisions.items()):
         for side, limit, direction in (("lower", low, 1.0), ("upper", high, -1.0)):
-            if abs(point[k] - (0.0 if side == "lower" else 1.0)) < 1e-7:
-                entries.append((name, side, limit, direction * np.eye(runs.n)[k], 1.0 / (high - low)))
+            if abs(point[k] - (0.0 if side == "lower" else 1.0)) < 1e-6:
+                room = (1.0 if inner else rows.scale) / (high - low)
+                entries.append((name, side, limit, direction * np.eye(len(slope))[k], room))
     prices = slsqp.multipliers(slope, np.array([e[3] for e in entries])) if entries else []
-    made = [Active(name, side, metrics[name], limit, problem.units.get(name, ""), float(price * scale * rows.scale), unit)
+    made = [Active(name, side, metrics[name], limit, problem.units.get(name, ""), float(price * scale), unit)
             for (name, side, limit, _, scale), price in zip(entries, prices, strict=True)]
     return sorted(made, key=lambda a: -a.shadow_price)
 
 
 def _frame(solution: Solution) -> Any:
+    """Every metric and decision with its limits, the margin to the nearer one, and its shadow price."""
     import pandas as pd
 
-    details, prices = solution.details, {a.name: a.shadow_price for a in solution.active}
-    rows = []
+    rows, prices = [], {a.name: a.shadow_price for a in reversed(solution.active)}
+    problem, details = solution.problem, solution.details
     for name, value in details["metrics"].items():
-        low, high = (dict(solution.problem.limits) | dict(solution.problem.decisions)).get(name, (None, None))
-        rows.append({"name": name, "value": value, "unit": solution.problem.units.get(name, ""), "lower": low, "upper": high,
-                     "decision": name in solution.problem.decisions, "margin": details["margins"].get(name),
-                     "shadow_price": prices.get(name, 0.0 if name in details["margins"] else None)}
-                    | ({"reference": details["reference"][name]} if "reference" in details else {}))
+        low, high = (dict(problem.limits) | dict(problem.decisions)).get(name, (None, None))
+        margin = details["margins"].get(name)
+        rows.append({"name": name, "value": value} | ({"reference": details["reference"][name]} if "reference" in details else {})
+                    | {"unit": problem.units.get(name, ""), "lower": low, "upper": high, "margin": margin,
+                       "shadow price": prices.get(name, None if margin is None else 0.0), "decision": name in problem.decisions})
     return pd.DataFrame(rows).set_index("name")
 
 
@@ -292,11 +338,22 @@ def _table(solution: Solution) -> str:
 
 
 def _plot(solution: Solution) -> Any:
-    """The run of the answer and, where there is one, of the reference, as the measure shows them."""
+    """The run of the answer and, where there is one, of the reference, as the measure shows them; all cases of several."""
     problem: Design = solution.problem
-    if not hasattr(problem.measure, "plot"):
-        return solution.replay.plot()
-    runs = {"best": solution.replay}
-    if "reference_run" in solution.details:
-        runs["reference"] = solution.details["reference_run"]
-    return problem.measure.plot(runs, problem.limits)
+    if not isinstance(solution.replay, dict):
+        if not hasattr(problem.measure, "plot"):
+            return solution.replay.plot()
+        runs = {"best": solution.replay}
+        if "reference_run" in solution.details:
+            runs["reference"] = solution.details["reference_run"]
+        return problem.measure.plot(runs, problem.limits)
+    from matplotlib.figure import Figure
+
+    signals = problem.signals
+    figure = Figure(figsize=(9, 2.6 * len(signals)), layout="constrained")
+    for axes, name in zip(figure.subplots(len(signals), squeeze=False)[:, 0], signals, strict=True):
+        for case, run in solution.replay.items():
+            axes.plot(run.times, run[name], label=case)
+        axes.set_ylabel(name)
+        axes.legend(fontsize=8)
+    return figure

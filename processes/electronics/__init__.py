@@ -9,6 +9,8 @@ _PUBLIC = {
     "Polishing": "processes.electronics.polishing",
     **dict.fromkeys(("ProfileLimits", "profile_metrics"), "processes.electronics.profile"),
     **dict.fromkeys(("Verdict", "judge_recipe", "changeover_minutes"), "processes.electronics.recipe_guard"),
+    **dict.fromkeys(("RecipeSaving", "Saved"), "processes.electronics.recipe_saving"),
+    **dict.fromkeys(("ReflowRecipe", "RecipeCheck"), "processes.electronics.recipes"),
     **dict.fromkeys(("ReflowOven", "ReflowAssembly", "ReflowSection"), "processes.electronics.reflow"),
 }
 

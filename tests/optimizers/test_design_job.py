@@ -91,7 +91,7 @@ def test_limits_hold_on_the_finer_mesh(finer: Any) -> None:
     assert finer.details["margins"]["discharge_1"] == pytest.approx(found["discharge_1"] - 1190.0, abs=1e-3)
     assert finer.details["reference"]["power"] == pytest.approx(by_hand(1100.0, 1300.0)["power"], rel=1e-6)
     frame = finer.to_frame()
-    assert {"value", "reference", "margin", "shadow_price", "lower", "upper", "unit"} <= set(frame.columns)
+    assert {"value", "reference", "margin", "shadow price", "lower", "upper", "unit"} <= set(frame.columns)
     assert frame.loc["discharge_1", "unit"] == "degC"
     assert len(finer.plot().axes) == 2
 
