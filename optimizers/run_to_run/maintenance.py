@@ -69,7 +69,7 @@ def forecast_wear(control: ModelBased, state: Any, runs: int, *, sure: float = 2
     control
         The controller.
     state
-        Its state after the last run, as `step` gave it.
+        Its state after the last run, which `step` gave.
     runs
         How many runs to look ahead.
     sure
