@@ -1,4 +1,4 @@
-"""python -m benchmarks NAME [--json] [--quick] [--data DIR]: the last line printed is one JSON object."""
+"""python -m benchmarks NAME [--json] [--quick] [--data DIR] [--only PART]: the last line printed is one JSON object."""
 
 from __future__ import annotations
 
@@ -26,16 +26,26 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print only the JSON object")
     parser.add_argument("--quick", action="store_true", help="assert the answers, time nothing")
     parser.add_argument("--data", default="", help="folder with measured data that are not part of the project")
+    parser.add_argument("--only", nargs="+", default=[], metavar="PART",
+                        help="run these parts and keep the others from earlier runs, each with its own date and commit")
     options = parser.parse_args()
     from benchmarks import harness
 
     log = harness.Log(quiet=options.json)
+    module = importlib.import_module(f"benchmarks.{options.name}")
+    parts = getattr(module, "PARTS", {})
+    unknown = [name for name in options.only if name not in parts]
+    if unknown:
+        parser.error(f"'{options.name}' has no part '{unknown[0]}'. Its parts: {', '.join(parts) or 'none'}.")
     try:
-        result = importlib.import_module(f"benchmarks.{options.name}").run(options.quick, log, options.data)
+        if parts and not options.quick:
+            result = harness.by_parts(options.name, parts, options.only or list(parts), log, options.data)
+        else:
+            result = module.run(options.quick, log, options.data, *([options.only] if options.only else []))
     except harness.PeerMissing as e:
         sys.stderr.write(f"{e}\n")
         return 2
-    if not options.quick:
+    if not options.quick and not parts:
         harness.save(options.name, result)
     sys.stdout.write(json.dumps(result) + "\n")
     return 0

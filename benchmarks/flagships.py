@@ -46,8 +46,8 @@ def cases(quick: bool) -> list[Case]:
     """What is timed."""
     furnace, oven = ReheatingFurnace(cells=20), ReflowOven()
     made = [
-        Case("kiln", RotaryKiln(cells=20 if quick else 100), {"feed": 35.0, "fuel": 1.03, "air": 8.6, "rpm": 3.5},
-             (10.0, 30.0, 60.0, 240.0), kiln_start),
+        Case("kiln", RotaryKiln(cells=20 if quick else 100),
+             {"feed": 35.0, "fuel": 1.03, "air": 8.6, "tertiary": 34.0, "rpm": 3.5}, (10.0, 30.0, 60.0, 240.0), kiln_start),
         Case("slab", SlabSlice(cells=30 if quick else 110), {}, (60.0, 300.0, 900.0)),
         Case("furnace", furnace, {}, (60.0, 120.0, 180.0)),
         Case("oven", oven, {}, (100.0, 200.0, 300.0, 370.0)),

@@ -9,10 +9,11 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+Part = Callable[[bool, "Log", str], dict[str, Any]]
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -75,8 +76,32 @@ def machine() -> dict[str, Any]:
             "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None, **versions}
 
 
-def save(name: str, result: dict[str, Any]) -> None:
-    """Keep the result with commit and machine."""
+def by_parts(name: str, parts: Mapping[str, Part], chosen: Sequence[str], log: Log, data: str) -> dict[str, Any]:
+    """Run parts of a benchmark one after another; each is kept as soon as it is there, with its own date, commit and load."""
+    kept = RESULTS / f"{name}.json"
+    old = json.loads(kept.read_text()) if kept.exists() else {}
+    result, records = old.get("result", {}), {k: v for k, v in old.get("parts", {}).items() if k in parts}
+    for part in chosen:
+        log(f"{part}")
+        load, began = machine()["load"], time.perf_counter()
+        found = parts[part](False, log, data)
+        if not found:
+            continue  # its data are not there
+        for key in records.get(part, {}).get("keys", ()):
+            result.pop(key, None)
+        result |= found
+        records[part] = {"when": time.strftime("%Y-%m-%d %H:%M"), "commit": machine()["commit"], "load_before": load,
+                         "seconds": round(time.perf_counter() - began, 1), "keys": list(found)}
+        known = {key for record in records.values() for key in record["keys"]}
+        result = {"benchmark": name, "quick": False, **{k: v for k, v in result.items() if k in known}}
+        save(name, result, records)
+    return {**result, "parts": {part: {k: v for k, v in records[part].items() if k != "keys"} for part in records},
+            "parts_missing": [part for part in parts if part not in records]}
+
+
+def save(name: str, result: dict[str, Any], parts: Mapping[str, Any] | None = None) -> None:
+    """Keep the result with commit and machine; `parts` says when and where each part of it was measured."""
     RESULTS.mkdir(exist_ok=True)
-    text = json.dumps({"when": time.strftime("%Y-%m-%d"), **machine(), "result": result}, indent=1)
+    text = json.dumps({"when": time.strftime("%Y-%m-%d"), **machine(), **({"parts": parts} if parts else {}), "result": result},
+                      indent=1)
     (RESULTS / f"{name}.json").write_text(text + "\n")

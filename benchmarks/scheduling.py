@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,39 +24,15 @@ SEEDS = 5
 FFS_SECONDS, SCC_SECONDS, LARGE_SECONDS, PROOF_SECONDS = 60.0, 10.0, 120.0, 120.0
 
 
-def run(quick: bool, log: harness.Log, data: str) -> dict[str, Any]:
-    """All keys of the benchmark."""
-    harness.peer("ortools")
-    result: dict[str, Any] = {}
-    for name, part in (("shops", published), ("networks", networks), ("energy", dispatch), ("lines", lines)):
-        log(name)
-        result |= part(quick, log)
-    if not quick:
-        log("ft10: proofs")
-        result |= proofs(log)
-        log("flexible flow shop")
-        result |= flow_shop()
-    if data and (Path(data) / "scc").is_dir():
-        log("casting")
-        result |= casting(data, quick, log)
-        log("flexible job shops")
-        result |= flexible(data, quick)
-        log("large plan")
-        result |= big(data, quick, log)
-    else:
-        log("Casting instances, flexible job shops and the large plan need --data DIR, a folder with scc/, fjsp/ and "
-            "../problems/plan300.py.")
-    return {"benchmark": "scheduling", "quick": quick, **result}
-
-
 def expect(name: str, found: Any, wanted: float, tolerance: float = 1e-6) -> None:
     """The answer first."""
     if found is None or abs(found - wanted) > tolerance * max(1.0, abs(wanted)):
         raise RuntimeError(f"{name} is {found}. Expected {wanted}.")
 
 
-def published(quick: bool, log: harness.Log) -> dict[str, Any]:
+def published(quick: bool, log: harness.Log, data: str) -> dict[str, Any]:
     """Optima of the literature."""
+    harness.peer("ortools")
     for name in ("ft06", "la02", "la05"):
         expect(name, optimizers.solve(shops.job_shop(shops.operations(name)), max_seconds=60).objective, shops.OPTIMA[name])
     best = optimizers.solve(steel.melt_shop(), max_seconds=120)
@@ -67,7 +44,7 @@ def published(quick: bool, log: harness.Log) -> dict[str, Any]:
             "melt_shop_s": best.stats["seconds"]}
 
 
-def proofs(log: harness.Log) -> dict[str, Any]:
+def proofs(quick: bool, log: harness.Log, data: str) -> dict[str, Any]:
     """Time to the proof of ft10, ours and plain in turn with each seed."""
     plan = shops.job_shop(shops.operations("ft10"))
     mine, theirs = [], []
@@ -86,13 +63,13 @@ def proofs(log: harness.Log) -> dict[str, Any]:
             "ft10_cpsat_s": statistics.median(theirs)}
 
 
-def flow_shop() -> dict[str, Any]:
+def flow_shop(quick: bool, log: harness.Log, data: str) -> dict[str, Any]:
     """The generated flexible flow shop."""
     found = optimizers.solve(shops.flexible_flow_shop(), max_seconds=FFS_SECONDS, throw=False)
     return {"ffs_objective": found.objective, "ffs_bound": found.bound, "ffs_s": found.stats["seconds"]}
 
 
-def networks(quick: bool, log: harness.Log) -> dict[str, Any]:
+def networks(quick: bool, log: harness.Log, data: str) -> dict[str, Any]:
     """Kondili's plant and unit-specific events."""
     expect("Kondili 10 h", optimizers.solve(kondili.fixed_times(10)).objective, 2744.375)
     expect("events 8 h", optimizers.solve(kondili.variable_times(8, 5)).objective, 1498.569, 1e-6)
@@ -114,7 +91,7 @@ def networks(quick: bool, log: harness.Log) -> dict[str, Any]:
             "stn_h20_plain_s": statistics.median(theirs)}
 
 
-def dispatch(quick: bool, log: harness.Log) -> dict[str, Any]:
+def dispatch(quick: bool, log: harness.Log, data: str) -> dict[str, Any]:
     """A year of storage, a week of steam and power, and what stating the year costs here and in Pyomo."""
     year = energy.year()
     began = time.process_time()
@@ -130,7 +107,7 @@ def dispatch(quick: bool, log: harness.Log) -> dict[str, Any]:
     return out if quick else out | {"year_pyomo_build_s": plain.year_in_pyomo(year)}
 
 
-def lines(quick: bool, log: harness.Log) -> dict[str, Any]:
+def lines(quick: bool, log: harness.Log, data: str) -> dict[str, Any]:
     """Ten stations with breakdowns: processor time a part, ours on one thread over simpy's."""
     simpy = harness.peer("simpy")
     fixed = Line([Station(f"S{k}", 1.25, buffer=2, life=7.0, repair=2.5) for k in range(6)])
@@ -160,8 +137,18 @@ def lines(quick: bool, log: harness.Log) -> dict[str, Any]:
             "line_simpy_throughput": theirs_throughput}
 
 
-def casting(data: str, quick: bool, log: harness.Log) -> dict[str, Any]:
+def lacks(data: str, log: harness.Log) -> bool:
+    """True where the data folder is missing, which is then said."""
+    missing = not (data and (Path(data) / "scc").is_dir())
+    if missing:
+        log("This part needs --data DIR, a folder with scc/ and fjsp/, beside it problems/plan300.py.")
+    return missing
+
+
+def casting(quick: bool, log: harness.Log, data: str) -> dict[str, Any]:
     """All small and medium instances; a few of them where it must be quick."""
+    if lacks(data, log):
+        return {}
     plans = steel.instances(data)
     names = list(plans)[::20] if quick else list(plans)
     gaps, feasible, proved = [], 0, 0
@@ -177,8 +164,10 @@ def casting(data: str, quick: bool, log: harness.Log) -> dict[str, Any]:
             "scc_proved": proved}
 
 
-def flexible(data: str, quick: bool) -> dict[str, Any]:
+def flexible(quick: bool, log: harness.Log, data: str) -> dict[str, Any]:
     """Brandimarte's instances that are proved here."""
+    if lacks(data, log):
+        return {}
     optima = {"mk01": 40, "mk08": 523} if quick else {"mk01": 40, "mk02": 26, "mk03": 204, "mk04": 60, "mk08": 523, "mk09": 307}
     for name, optimum in optima.items():
         found = optimizers.solve(shops.brandimarte(data, name), max_seconds=PROOF_SECONDS, throw=False)
@@ -187,8 +176,10 @@ def flexible(data: str, quick: bool) -> dict[str, Any]:
     return {"mk_proved": len(optima)}
 
 
-def big(data: str, quick: bool, log: harness.Log) -> dict[str, Any]:
+def big(quick: bool, log: harness.Log, data: str) -> dict[str, Any]:
     """The frozen large plan against the best dispatching rule."""
+    if lacks(data, log):
+        return {}
     plan = large.plan(large.read(data))
     began = time.perf_counter()
     rules = {name: replay(plan, placed) for name, placed in dispatch_rules(plan).items()}
@@ -201,3 +192,19 @@ def big(data: str, quick: bool, log: harness.Log) -> dict[str, Any]:
     return {"large_first_plan_s": found.stats["first_plan_s"], "large_rules_s": first, "large_rule": rule, "large_rule_eur": best,
             "large_eur": found.objective, "large_bound_eur": found.bound, "large_gain_120s": 1 - found.objective / best,
             "large_gap_120s": found.stats["gap"]}
+
+
+PARTS: dict[str, harness.Part] = {"shops": published, "networks": networks, "energy": dispatch, "lines": lines, "ft10": proofs,
+                                  "flow_shop": flow_shop, "casting": casting, "flexible": flexible, "large": big}
+TIMED_ONLY = ("ft10", "flow_shop")
+
+
+def run(quick: bool, log: harness.Log, data: str, only: Sequence[str] = ()) -> dict[str, Any]:
+    """All keys of the benchmark, or those of some parts."""
+    result: dict[str, Any] = {}
+    for name, part in PARTS.items():
+        if (only and name not in only) or (quick and name in TIMED_ONLY):
+            continue
+        log(name)
+        result |= part(quick, log, data)
+    return {"benchmark": "scheduling", "quick": quick, **result}

@@ -18,7 +18,7 @@ class Active:
     name
         The signal or constraint.
     side
-        "lower", "upper" or "equal".
+        "lower", "upper" or "equal"; "toward lower" or "toward upper" where the distance from the limit is what counts.
     value, limit, unit
         Where it stands and what it may be, in its unit.
     shadow_price, price_unit
@@ -44,6 +44,8 @@ class Active:
         unit = "" if self.unit == "-" else f" {self.unit}".rstrip()
         stands = f"held at {self.limit:.6g}" if self.side == "equal" else f"at its {self.side} limit {self.limit:.6g}"
         room = "unit more" if self.side == "equal" else "unit of room"
+        if self.side.startswith("toward"):
+            stands = f"{self.value:.6g}, held {self.side} limit {self.limit:.6g}".replace("toward ", "toward its ")
         text = f"{self.name} is {stands}{unit}" + (f" {self.where}" if self.where else "")
         text += f"; one {room} is worth {self.shadow_price:.4g} {self.price_unit}".rstrip()
         if self.valid is not None:

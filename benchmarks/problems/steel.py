@@ -8,11 +8,28 @@ import csv
 import io
 import itertools
 import json
+import math
 import tarfile
 from pathlib import Path
 
 import optimizers
-from optimizers.schedule import Campaign, Changeover, Goal, Link, Mode, Order, Task, Unit
+from optimizers.schedule import (
+    Activity,
+    Campaign,
+    Changeover,
+    Draw,
+    Give,
+    Goal,
+    Hold,
+    Link,
+    Mode,
+    Order,
+    Resource,
+    ResourceNetwork,
+    Take,
+    Task,
+    Unit,
+)
 
 STAGES = {"EAF": (5, 85.0), "AOD": (5, 2.0), "LF": (3, 2.0), "CC": (4, 7.0)}  # quarter hours, MW
 
@@ -35,6 +52,30 @@ def melt_shop(goal: Goal | None = None, horizon: int = 96) -> optimizers.Schedul
     return optimizers.Schedule([Unit(s) for s in names], orders, goal=goal or Goal(), campaigns=casts, horizon=horizon,
                                time_unit="15 min",
                                hours=0.25, prices=tariff(), currency="EUR")
+
+
+def melt_shop_as_resources(horizon: int = 96) -> ResourceNetwork:
+    """The same melt shop as a resource-task network: heats are alike, so that they are counted; transport takes 1 to 4 quarter
+    hours and nothing waits besides; a cast takes three heats one after another and leaves a caster that is set up anew.
+    """
+    names, power = list(STAGES), "power"
+    resources = [Resource(n, 1) for n in names] + [Resource("caster used"), Resource("casts", least=2)]
+    resources += [Resource(power, capacity=0, supply=math.inf, prices=[p / 4 for p in tariff(horizon)])]
+    activities = []
+    for k, stage in enumerate(names[:-1]):
+        length, draw = STAGES[stage]
+        resources += [Resource(f"after {stage}", capacity=0), Resource(f"before {names[k + 1]}", capacity=0)]
+        take = [Take(f"before {stage}", fixed=1)] if k else []
+        activities.append(Activity(stage, length, [Hold(stage), Draw(power, draw), Give(f"after {stage}", fixed=1), *take]))
+        for wait in range(1, 5):
+            activities.append(Activity(f"{stage} to {names[k + 1]}, {wait}", wait, [
+                Take(f"after {stage}", fixed=1), Give(f"before {names[k + 1]}", fixed=1)], at_once=1))
+    length, draw = STAGES["CC"]
+    heats = [Take("before CC", fixed=1, at=k * length) for k in range(3)]
+    activities.append(Activity("cast", 3 * length, [Take("CC", fixed=1), Give("caster used", fixed=1), *heats, Draw(power, draw),
+                                                    Give("casts", fixed=1)], at_once=1))
+    activities.append(Activity("set-up", 4, [Take("caster used", fixed=1), Give("CC", fixed=1)], at_once=1))
+    return ResourceNetwork(resources, activities, horizon, time_unit="15 min", amount_unit="", currency="EUR")
 
 
 def casting(files: dict[str, str]) -> optimizers.Schedule:

@@ -9,7 +9,7 @@ from typing import Any
 
 from twin import errors
 
-Measure = Callable[[Any, Mapping[str, Any]], Mapping[str, Any]]
+Judge = Callable[[Any, Mapping[str, Any]], Mapping[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -19,19 +19,23 @@ class Design:
     For what a trajectory optimizer cannot state: peaks, times above a temperature, areas, process windows. The measure sees
     whole runs of many members at once; derivatives come from differences in one ensemble; several starts are tried.
 
+    Another object can state a design in the terms of its own field: `solve` takes any problem with a method `design()` that gives
+    the fields of this class by name, and `checked(decisions, metrics)` that gives sentences, details and views for the solution.
+
     Attributes
     ----------
     model
         A dynamic model.
     decisions
-        {name: (lower, upper)} in the units of the model. A name is a parameter, or one of `ties`.
+        {name: (lower, upper)} in the units of the model. A name is a parameter, or one of `ties`; "name of case" is a decision
+        for one of the `cases` alone.
     ties
         {name: parameters that it sets together}, such as the zones of an oven that share a set point.
     measure
-        Function (times, {signal: values of shape (members, times, ...)} with the decisions of each member by name) ->
-        {metric: one value a member}.
+        A `twin.Measure`, or a function (times, {signal: values of shape (members, times, ...)} with the decisions, and the
+        parameters that they set, of each member by name) -> {metric: one value a member}.
     signals
-        What the measure reads.
+        What the measure reads; a `twin.Measure` knows it.
     times
         Output times, in the time unit of the model.
     limits
@@ -45,9 +49,19 @@ class Design:
     recipe
         As in `twin.simulate`; None: that of the model.
     units
-        {metric: unit}, for messages.
+        {metric: unit}, for messages; a `twin.Measure` knows it.
+    reference
+        {decision: value} of today: the answer is set beside it.
+    finer
+        The same model on a finer mesh: the answer and the reference are judged on it. Limits are moved by what the meshes differ,
+        until the answer meets them there.
     rtol
         Tolerance of the simulations; the answer is checked with a hundredth of it.
+    cases
+        {case: {parameter: value}}: what one recipe must do in several cases, such as boards that share an oven. Each is run, the
+        measure finds its name under "case", and its metrics are called "metric of case".
+    across
+        Function {metric or decision: values} -> {metric: values}: what counts of all cases together.
 
     Examples
     --------
@@ -62,8 +76,8 @@ class Design:
 
     model: Any
     decisions: Mapping[str, tuple[float, float]]
-    measure: Measure
-    signals: Sequence[str]
+    measure: Judge
+    signals: Sequence[str] = ()
     limits: Mapping[str, tuple[float | None, float | None]] = dataclasses.field(default_factory=dict)
     times: Sequence[float] | None = None
     ties: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
@@ -75,19 +89,37 @@ class Design:
     every: float | str | None = None
     recipe: Any = None
     rtol: float = 1e-7
+    reference: Mapping[str, float] | None = None
+    finer: Any = None
+    cases: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    across: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
 
     solved_by = "optimizers.design.solving"
 
     def __post_init__(self) -> None:
+        for field in ("signals", "units"):
+            if not getattr(self, field):
+                object.__setattr__(self, field, getattr(self.measure, field, getattr(self, field)))
+        if not self.signals:
+            raise errors.SpecError("Design has no signals. Name those that the measure reads.")
         known = self.model.parameter_names()
         if not self.decisions:
             raise errors.SpecError("Design has no decisions. Give at least one parameter with its bounds.")
         for name, (low, high) in self.decisions.items():
-            for parameter in self.ties.get(name, (name,)):
+            for parameter in self.sets(name)[1]:
                 if parameter not in known:
                     raise errors.unknown("decision", parameter, f"Design of {self.model.title}", [*known, *self.ties])
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
                 raise errors.SpecError(f"The bounds of {name} are {low:g} to {high:g}. Expected finite numbers, lower < upper.")
+        for name, value in (self.reference or {}).items():
+            if name not in self.decisions:
+                raise errors.unknown("decision", name, "reference", self.decisions)
+            if not self.decisions[name][0] <= value <= self.decisions[name][1]:
+                raise errors.out_of_range(f"The reference of {name}", value, self.units.get(name, ""), *self.decisions[name],
+                                          "Widen its bounds, or correct it.")
+        if self.reference is not None and len(self.reference) < len(self.decisions):
+            lacks = next(n for n in self.decisions if n not in self.reference)
+            raise errors.SpecError(f"The reference has no '{lacks}'. Expected a value of each decision.")
         for name, (lower, upper) in self.limits.items():
             if lower is not None and upper is not None and not lower < upper:
                 raise errors.SpecError(f"The limits of {name} are {lower:g} to {upper:g} {self.units.get(name, '')}".rstrip()
@@ -98,6 +130,12 @@ class Design:
             raise errors.SpecError("center=True needs a metric with a lower and an upper limit.")
         if self.times is None and self.every is None:
             raise errors.SpecError("Design needs times=, or every= (and duration= where the recipe has no end).")
+
+    def sets(self, decision: str) -> tuple[str | None, Sequence[str]]:
+        """The case that a decision is for (None: all of them), and the parameters that it sets."""
+        own, _, case = decision.rpartition(" of ")
+        name = own if case in self.cases else decision
+        return (case if case in self.cases else None), self.ties.get(name, (name,))
 
     def _two_sided(self) -> list[str]:
         return [n for n, (low, high) in self.limits.items() if low is not None and high is not None]

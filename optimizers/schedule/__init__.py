@@ -10,6 +10,8 @@ _PUBLIC = {
     **dict.fromkeys(("Campaign", "Link", "Mode", "Order", "Placed", "Recipe", "Task", "chain"), "optimizers.schedule.work"),
     **dict.fromkeys(("Goal",), "optimizers.schedule.problem"),
     **dict.fromkeys(("Batch", "Fit", "Material", "Network", "Process", "Utility"), "optimizers.schedule.network"),
+    **dict.fromkeys(("Activity", "Draw", "Give", "Hold", "Resource", "ResourceNetwork", "Take", "resources_of"),
+                    "optimizers.schedule.resource_network"),
     **dict.fromkeys(("TwinTable", "TwinTask", "replay_on_twins", "tabulate"), "optimizers.schedule.twin_tasks"),
     "schedule_from_tables": "optimizers.schedule.tables",
     **dict.fromkeys(("dispatch_rules",), "optimizers.schedule.rules"),

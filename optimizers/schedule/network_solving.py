@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optimizers.schedule.network import Batch, Network
 from optimizers.schedule.replaying import steps_of
+from optimizers.schedule.resource_network import resources_of
 from optimizers.solution import Solution
 from twin import errors
 from twin.status import Status
@@ -21,7 +22,7 @@ def solve(problem: Network, *, solver: Any = None, start: Any = None, max_second
           gap: float = 0.0,
           threads: int = 1) -> Solution:
     """Solve a network; the options are those of `optimizers.schedule.Network`."""
-    from optimizers.backends import stn_events, stn_slots
+    from optimizers.backends import stn_events
 
     if solver is not None or start is not None:
         raise errors.SpecError("A Network takes no solver and no start: HiGHS solves it. Leave them out.")
@@ -30,7 +31,7 @@ def solve(problem: Network, *, solver: Any = None, start: Any = None, max_second
     limit = {"seed": seed, "gap": gap, "threads": threads}
     points = None
     if problem.events is None:
-        answer, batches = stn_slots.run(problem, max_seconds=max_seconds, **limit)  # type: ignore[arg-type]
+        answer, batches = _in_slots(problem, max_seconds, limit)
     elif isinstance(problem.events, int):
         points = problem.events
         answer, batches = stn_events.run(problem, points, max_seconds=max_seconds, **limit)  # type: ignore[arg-type]
@@ -66,6 +67,17 @@ def solve(problem: Network, *, solver: Any = None, start: Any = None, max_second
                     problem.currency, answer.objective, float(len(violated)), violated, answer.bound, replay=tuple(batches),
                     solver="HiGHS",
                     stats=stats, views={"table": _table, "to_frame": _frame})
+
+
+def _in_slots(problem: Network, max_seconds: float | None, limit: Mapping[str, Any]) -> tuple[Any, list[Batch]]:
+    """Discrete time: a state-task network is a special resource-task network."""
+    from optimizers.backends import rtn_slots
+
+    network, names = resources_of(problem)
+    answer, carried, _ = rtn_slots.run(network, max_seconds=max_seconds, **limit)
+    batches = [Batch(*names[c.activity], c.start, c.end, c.size) for c in carried
+               if c.size > 1e-7 or network.activity_of[c.activity].cost]
+    return answer, sorted(batches, key=lambda b: (b.start, b.unit))
 
 
 def _table(solution: Solution) -> str:

@@ -12,9 +12,12 @@ from optimizers.backends import slsqp
 from optimizers.solution import Active, Solution
 from optimizers.steady import kkt, setpoint_views
 from optimizers.steady.engine import EngineSolver
+from optimizers.steady.followed import Followed
 from optimizers.steady.setpoints import Setpoints
 from optimizers.steady.statement import Statement
 from twin import errors, limits
+from twin.simulation import settle
+from twin.simulation.kernels import Kernels
 from twin.simulation.steady import steady
 from twin.status import Status
 
@@ -46,8 +49,10 @@ def solve(problem: Setpoints, *, solver: Any = None, start: Any = None, max_seco
           starts: int = 4, sensitivity: tuple[str, ...] | str = ()) -> Solution:
     """Solve for set-points; `start` gives inputs by name."""
     begun = time.perf_counter()
-    statement = Statement(problem)
-    solver, solver_name = solver_of(solver, statement)
+    kernels = Kernels(problem.model)
+    reduced = solver == "reduced" or (solver is None and settle.is_large(kernels))
+    statement = Followed(problem, kernels) if reduced else Statement(problem, kernels)
+    solver, solver_name = solver_of("reduced" if reduced else solver, statement)
     tried: list[Candidate] = []
     for v in start_points(statement, start, starts, seed):
         if tried and max_seconds is not None and time.perf_counter() - begun > max_seconds:
@@ -146,7 +151,9 @@ def by_slsqp(statement: Statement, v: Any, iterations: int = 200, tolerance: flo
         return np.concatenate([rates / norms, (rows - low)[held]]), np.vstack([jacobian / norms[:, None], slopes[held]])
 
     has = any(limit.lower != limit.upper for limit in statement.limits)
-    x, good, _ = slsqp.minimize(statement.cost, inside if has else None, v, statement.lower, statement.upper, zero=zero,
+    equal = statement.n_w or any(limit.lower == limit.upper for limit in statement.limits)
+    x, good, _ = slsqp.minimize(statement.cost, inside if has else None, v, statement.lower, statement.upper,
+                                zero=zero if equal else None,
                                 iterations=iterations, tolerance=tolerance)
     return x, good, 0
 
@@ -164,7 +171,9 @@ def solver_of(solver: Any, statement: Statement) -> tuple[Any, str]:
         return by_engine, "interior point"
     if solver == "slsqp":
         return by_slsqp, "SLSQP of SciPy"
-    raise errors.SpecError(f"solver is {solver!r}. Expected 'engine' or 'slsqp'.")
+    if solver == "reduced":
+        return by_slsqp, "SLSQP of SciPy in the moved inputs, the steady state followed"
+    raise errors.SpecError(f"solver is {solver!r}. Expected 'engine', 'reduced' or 'slsqp'.")
 
 
 def on_model(statement: Statement, v: Any) -> Any:
@@ -279,8 +288,7 @@ def active(statement: Statement, found: kkt.Kkt, values: Any) -> list[Active]:
         side = soft_side or side
         at = limit.lower if side in ("lower", "equal") else limit.upper
         listed.append(Active(limit.name, side, float(values[limit.place]), at, limit.unit, worth, _per(unit, limit.unit)))
-    labels = [*statement.kernels.labels("state").items(), *statement.kernels.labels("algebraic").items()]
-    labels += [(n, statement.places[n][1]) for n in statement.moves]
+    labels = statement.labels()
     for k, side, m in found.bounds:
         if k >= statement.n or m < 1e-9:
             continue
@@ -318,7 +326,7 @@ def _infeasible(problem: Setpoints, statement: Statement, stats: Mapping[str, An
     soft = softened(statement, 1.0)
     message, conflict = "No steady state within the physical limits of the model was found for these inputs.", list[str]()
     if soft:
-        elastic = Statement(dataclasses.replace(problem, limits=soft))
+        elastic = type(statement)(dataclasses.replace(problem, limits=soft), statement.kernels)
         elastic.weights, elastic.size = {}, 1.0
         ends = [search(elastic, v, by_slsqp) for v in start_points(elastic, None, 3, 0)]
         good = sorted((c for c in ends if c.feasible), key=lambda c: c.cost)

@@ -42,7 +42,9 @@ class Setpoints:
     sensitivity
         Names of parameters, disturbances and given inputs for which the derivatives of the optimum are found.
     solver
-        "engine" (the interior-point method of the library) or "slsqp" (of SciPy, as a reference).
+        "engine" (the interior-point method of the library), "slsqp" (of SciPy, as a reference), or "reduced": SLSQP in the moved
+        inputs only, while the steady state follows them; it is used above 200 unknowns, where it is much faster, and checks
+        the physical limits of states where the others impose them.
 
     Raises
     ------

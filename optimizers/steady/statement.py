@@ -208,6 +208,11 @@ class Statement:
         hard = [(limit, "") for limit in self.limits if limit.price == math.inf]
         return hard + [(self.limits[k], side) for k, side in self.sides]
 
+    def labels(self) -> list[tuple[str, str]]:
+        """Name and unit of each unknown that is no excess."""
+        listed = [*self.kernels.labels("state").items(), *self.kernels.labels("algebraic").items()]
+        return listed + [(n, self.places[n][1]) for n in self.moves]
+
     def without_limits(self) -> tuple[Any, Any]:
         """Bounds of v without those of states and algebraics."""
         low, high = self.lower.copy(), self.upper.copy()

@@ -87,14 +87,17 @@ class Clinker(twin.DynamicModel, abstract=True):  # type: ignore[call-arg]
         """Mass of Fe2O3 used, per mass of bed."""
         return self.arrhenius(self.k_ferrite, self.e_ferrite, t_bed) * y_cao * y_fe2o3
 
-    def reacting(self, t_bed: Any, held: dict[str, Any]) -> tuple[dict[str, Any], Any]:
-        """Change of every solid and of CO2 in (unit of held)/s, and heat taken in W, of an amount of bed held in kg or kg/m."""
+    def reacting(self, t_bed: Any, held: dict[str, Any], ease: Any = 1.0) -> tuple[dict[str, Any], Any]:
+        """Change of every solid and of CO2 in (unit of held)/s, and heat taken in W, of an amount of bed held in kg or kg/m.
+
+        `ease` is a factor on the alite rate.
+        """
         total = sum(held[n] for n in SOLIDS)
         y = {n: held[n] / total for n in SOLIDS}
         moles = {
             "calcination": self.calcination_rate(t_bed, y["caco3"]) * total / MOLAR["caco3"],
             "belite": self.belite_rate(t_bed, y["cao"], y["sio2"]) * total / MOLAR["sio2"],
-            "alite": self.alite_rate(t_bed, y["cao"], y["c2s"]) * total / MOLAR["c2s"],
+            "alite": ease * self.alite_rate(t_bed, y["cao"], y["c2s"]) * total / MOLAR["c2s"],
             "aluminate": self.aluminate_rate(t_bed, y["cao"], y["al2o3"]) * total / MOLAR["al2o3"],
             "ferrite": self.ferrite_rate(t_bed, y["cao"], y["fe2o3"]) * total / MOLAR["fe2o3"]}
         made = self.network.rates_of_change(moles)

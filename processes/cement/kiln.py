@@ -52,9 +52,13 @@ class RotaryKiln(Clinker):
     feed = twin.input("kg/s", lower=5, upper=120, nominal=35, doc="oxides of the hot meal, without CO2")
     fuel = twin.input("kg/s", lower=0.1, upper=10, nominal=1.0, doc="coal to the main burner")
     air = twin.input("kg/s", lower=2, upper=100, nominal=8.6, doc="hot secondary air")
+    tertiary = twin.input("kg/s", lower=5, upper=100, nominal=34, doc="hot tertiary air to the calciner")
     rpm = twin.input("1/min", lower=0.5, upper=6, nominal=3.5, doc="revolutions of the kiln")
     calcined = twin.disturbance("-", lower=0.2, upper=1, nominal=0.90, doc="share of the CaO that the calciner calcined")
     t_meal = twin.disturbance("K", lower=300, upper=1300, nominal=1130, doc="hot meal")
+    lime = twin.disturbance("-", lower=0.8, upper=1.2, nominal=1.0, doc="lime saturation of the meal over that of `oxides`")
+    ease = twin.disturbance("-", lower=0.2, upper=5, nominal=1.0, doc="burnability of the meal over `burnability`")
+    coal = twin.disturbance("-", lower=0.5, upper=1.5, nominal=1.0, doc="heating value of the coal over `heating_value`")
 
     free_lime = twin.output("%", lower=0, upper=100, nominal=1, doc="free CaO of the clinker")
     alite = twin.output("%", lower=0, upper=100, nominal=60, doc="C3S of the clinker")
@@ -65,13 +69,17 @@ class RotaryKiln(Clinker):
     inlet_gas = twin.output("degC", lower=0, upper=2000, nominal=1050, doc="gas at the feed end")
     oxygen = twin.output("%", lower=-21, upper=21, nominal=2.5, doc="O2 at the feed end, dry, by volume")
     nox = twin.output("-", lower=-20, upper=20, nominal=1, doc="logarithm of thermal NO, relative")
-    secondary_air = twin.output("degC", lower=0, upper=1500, nominal=900, doc="secondary and tertiary air")
+    secondary_air = twin.output("degC", lower=0, upper=1500, nominal=900, doc="secondary air")
     shell_loss = twin.output("MW", lower=0, upper=50, nominal=6, doc="loss through the lining")
     hottest_shell = twin.output("degC", lower=0, upper=1000, nominal=320, doc="hottest shell, mean over its hottest 20 K")
+    filling = twin.output("%", lower=0, upper=50, nominal=10, doc="largest share of the cross section that the bed takes")
     calciner_fuel = twin.output("kg/s", lower=-5, upper=20, nominal=2.6, doc="coal that the calciner needs")
     preheater_gas = twin.output("degC", lower=0, upper=1000, nominal=320, doc="gas that leaves the preheater")
+    exit_oxygen = twin.output("%", lower=-21, upper=21, nominal=2, doc="O2 behind the preheater, dry, without false air")
+    exit_gas = twin.output("m**3/s", lower=0, upper=500, nominal=60, doc="gas to the fan, at 0 degC and 1 atm")
     heat_demand = twin.output("GJ/t", lower=0, upper=20, nominal=3.4, doc="heat of both fuels")
     carbon_dioxide = twin.output("kg/t", lower=0, upper=3000, nominal=850, doc="CO2 of carbonate and fuels")
+    process_co2 = twin.output("kg/t", lower=0, upper=1000, nominal=525, doc="of which from carbonate")
 
     burnability = twin.parameter(27.0, "-", bounds=(0.1, 1000), scale="log", source=TUNED, doc="factor on the alite rate")
     p_co2 = twin.parameter(0.5, "atm", bounds=(0, 2), source=SIZE, doc="CO2 in the bed")
@@ -103,8 +111,8 @@ class RotaryKiln(Clinker):
     oxygen_demand = twin.parameter(2.05, "-", bounds=(0.5, 4), source=FUEL, doc="kg O2 that burns one kg of coal")
     fuel_carbon = twin.parameter(0.70, "-", bounds=(0, 1), source=FUEL, doc="carbon of the coal")
     primary_air = twin.parameter(2.0, "kg/s", bounds=(0, 30), source=LAYOUT, doc="cold air of the burner")
-    tertiary_air = twin.parameter(24.0, "kg/s", bounds=(0, 100), source=LAYOUT, doc="hot air to the calciner")
     recuperation = twin.parameter(0.72, "-", bounds=(0, 1), source=SIZE, doc="clinker heat given back to the air")
+    secondary_heat = twin.parameter(1.306, "-", bounds=(1, 2), source=SIZE, doc="heat of secondary air over that of all hot air")
     t_calciner = twin.parameter(1145.0, "K", bounds=(900, 1300), source=SIZE, doc="gas and meal that leave the calciner")
     stages = twin.parameter(5.0, "-", bounds=(1, 8), source=LAYOUT, doc="cyclone stages above the calciner")
     preheater_loss = twin.parameter(0.03, "-", bounds=(0, 0.3), source=SIZE, doc="heat lost by calciner and preheater")
@@ -155,7 +163,7 @@ class RotaryKiln(Clinker):
         near = (1.0 - own.position) * self.length - 0.5 * dz
         burning = s.fuel * (self.burnt(near + dz) - self.burnt(near)) / dz  # kg/(m s)
         q = self._exchange(own, s)
-        made, taken = self.reacting(own.t_bed, {n: getattr(own, n) for n in SOLIDS})
+        made, taken = self.reacting(own.t_bed, {n: getattr(own, n) for n in SOLIDS}, s.ease)
         ash = self._ash()
         change = {n: u / dz * (getattr(left, n) - getattr(own, n)) + made.get(n, 0.0) + burning * self.ash * ash[n]
                   for n in MOVED}
@@ -168,7 +176,8 @@ class RotaryKiln(Clinker):
             - made["co2"] * (heat.gas_enthalpy(own.t_bed) - solid(own.t_bed))
         area = math.pi * self.radius**2 * 0.9
         held = heat.PRESSURE * heat.M_GAS / (8.314462618 * own.t_gas) * area * heat.gas_capacity(own.t_gas)
-        gas = (right.gas / dz * (heat.gas_enthalpy(right.t_gas) - heat.gas_enthalpy(own.t_gas)) + burning * self.heating_value
+        gas = (right.gas / dz * (heat.gas_enthalpy(right.t_gas) - heat.gas_enthalpy(own.t_gas))
+               + burning * s.coal * self.heating_value
                + made["co2"] * (heat.gas_enthalpy(own.t_bed) - heat.gas_enthalpy(own.t_gas)) - q["gas_bed"] - q["gas_wall"])
         brick = self.brick_heat * math.pi * self.lining * (2.0 * self.radius + self.lining) * 0.5
         change |= {"t_bed": bed / (q["mass"] * solid_capacity(own.t_bed, self.melt, self.melting)), "t_gas": gas / held,
@@ -179,13 +188,21 @@ class RotaryKiln(Clinker):
         """Mass of each solid in one kilogram of ash."""
         return meal(self.ash_oxides, 1.0) | {"rest": 0.01 * self.ash_oxides[4]}
 
+    def _fed(self, s: Any) -> list[Any]:
+        """Oxides of the meal in percent at its lime saturation."""
+        total = 1.0 + 0.01 * self.oxides[0] * (s.lime - 1.0)
+        return [self.oxides[k] * (s.lime if k == 0 else 1.0) / total for k in range(5)]
+
     def _meal(self, s: Any) -> dict[str, Any]:
         """Mass of each solid for one kilogram of fed oxides."""
-        return meal(self.oxides, s.calcined) | {"rest": 0.01 * self.oxides[4]}
+        fed = self._fed(s)
+        return meal(fed, s.calcined) | {"rest": 0.01 * fed[4]}
 
-    def _hot_air(self, made: Any, t_clinker: Any, s: Any) -> Any:
-        """Heat of the secondary and tertiary air in J/kg: the share of the clinker's heat that the cooler gives back."""
-        return self.recuperation * made * solid_enthalpy(t_clinker, self.melt, self.melting) / (s.air + self.tertiary_air)
+    def _hot_air(self, made: Any, t_clinker: Any, s: Any) -> tuple[Any, Any]:
+        """Heat of the secondary and of the tertiary air in J/kg: together what the cooler gives back of the clinker's heat."""
+        back = self.recuperation * made * solid_enthalpy(t_clinker, self.melt, self.melting)
+        secondary = self.secondary_heat * back / (s.air + s.tertiary)
+        return secondary, (back - s.air * secondary) / s.tertiary
 
     def ends(self, first: Any, last: Any, s: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Hot meal at the feed end; air from the cooler and fuel at the burner."""
@@ -193,7 +210,7 @@ class RotaryKiln(Clinker):
         inlet = {n: s.feed * v / u for n, v in self._meal(s).items()}
         gas = s.air + self.primary_air + s.fuel * (1.0 - self.ash)
         made = u * sum(getattr(last, n) for n in MOVED)
-        h = s.air * self._hot_air(made, last.t_bed, s) / gas
+        h = s.air * self._hot_air(made, last.t_bed, s)[0] / gas
         beyond = {n: getattr(last, n) for n in (*MOVED, "t_bed", "t_wall")}
         return inlet | {"t_bed": s.t_meal, "t_gas": first.t_gas, "t_wall": first.t_wall, "gas": first.gas}, \
             beyond | {"t_gas": heat.gas_temperature(h), "gas": gas}
@@ -204,39 +221,46 @@ class RotaryKiln(Clinker):
         mass = sum(out.values())
         made = u * mass
         t = self.t_calciner
-        air = self._hot_air(made, s.t_bed[-1], s)
+        secondary, tertiary = self._hot_air(made, s.t_bed[-1], s)
         loss, shell = self._shell(s.t_wall)
         # calciner: kiln gas, tertiary air, meal from the preheater and fuel leave at one temperature
-        carbonate = 0.01 * self.oxides[0] * s.feed / MOLAR["cao"]  # mol/s of CaO
+        carbonate = 0.01 * self._fed(s)[0] * s.feed / MOLAR["cao"]  # mol/s of CaO
         released = carbonate * s.calcined * MOLAR["co2"]
         raw = s.feed + carbonate * MOLAR["co2"]
         demand = carbonate * s.calcined * 1e3 * self.h_calcination
-        arriving = s.gas[0] * heat.gas_enthalpy(s.t_gas[0]) + self.tertiary_air * air
+        arriving = s.gas[0] * heat.gas_enthalpy(s.t_gas[0]) + s.tertiary * tertiary
         leaving = (1.0 + self.preheater_loss) * heat.gas_enthalpy(t)
         # meal reaches the calciner at a temperature that the stages give it: Kremser with the ratio of heat flows
-        gas_top = s.gas[0] + self.tertiary_air + released
+        gas_top = s.gas[0] + s.tertiary + released
         ratio = gas_top * heat.gas_capacity(0.5 * (t + 600.0)) / (raw * 1050.0)
         share = (ratio ** (self.stages + 1.0) - ratio) / (ratio ** (self.stages + 1.0) - 1.0)
         preheated = heat.T_0 + share * (t - heat.T_0)
         need = (demand + raw * (solid_enthalpy(t, 0.0, self.melting) - solid_enthalpy(preheated, 0.0, self.melting))
-                + (s.gas[0] + self.tertiary_air + released) * leaving - arriving)
-        second = need / (self.heating_value - (1.0 - self.ash) * leaving)
+                + (s.gas[0] + s.tertiary + released) * leaving - arriving)
+        second = need / (s.coal * self.heating_value - (1.0 - self.ash) * leaving)
         gas_top = gas_top + (1.0 - self.ash) * second
         h_exit = heat.gas_enthalpy(t) * (1.0 - self.preheater_loss) - raw * solid_enthalpy(preheated, 0.0, self.melting) / gas_top
         burnt = s.fuel + second
-        dry = (0.233 * (s.air + self.primary_air) - self.oxygen_demand * s.fuel) / 0.032
+        dry = (0.233 * (s.air + self.primary_air) - s.coal * self.oxygen_demand * s.fuel) / 0.032
         calcined = s.gas[0] - s.air - self.primary_air - s.fuel * (1.0 - self.ash)
-        carbon = s.fuel * self.fuel_carbon / 0.012011 + calcined / MOLAR["co2"]
+        c = s.coal * self.fuel_carbon / 0.012011  # mol/kg; carbon and oxygen demand follow the heating value
+        carbon = s.fuel * c + calcined / MOLAR["co2"]
         nitrogen = 0.767 * (s.air + self.primary_air) / 0.0281
-        co2 = burnt * self.fuel_carbon * MOLAR["co2"] / 0.012011 + carbonate * MOLAR["co2"]
+        co2 = burnt * c * MOLAR["co2"] + carbonate * MOLAR["co2"]
+        top = dry + (0.233 * s.tertiary - s.coal * self.oxygen_demand * second) / 0.032  # mol/s of O2 behind the preheater
+        top_dry = top + burnt * c + carbonate + nitrogen + 0.767 * s.tertiary / 0.0281
         hot = _hottest(s.t_gas, 50.0)
         return {"free_lime": 100.0 * out["cao"] / mass, "alite": 100.0 * out["c3s"] / mass, "belite": 100.0 * out["c2s"] / mass,
                 "clinker": made, "burning_zone": _hottest(s.t_bed, 50.0) - 273.15, "flame": hot - 273.15,
                 "inlet_gas": s.t_gas[0] - 273.15, "oxygen": 100.0 * dry / (dry + carbon + nitrogen),
-                "nox": -69090.0 / hot + 69090.0 / 1990.0, "secondary_air": heat.gas_temperature(air) - 273.15,
+                "nox": -69090.0 / hot + 69090.0 / 1990.0, "secondary_air": heat.gas_temperature(secondary) - 273.15,
                 "shell_loss": 1e-6 * loss.sum() * self.length / self.cells, "hottest_shell": _hottest(shell, 20.0) - 273.15,
                 "calciner_fuel": second, "preheater_gas": heat.gas_temperature(h_exit) - 273.15,
-                "heat_demand": 1e-6 * burnt * self.heating_value / made, "carbon_dioxide": 1e3 * co2 / made}
+                "heat_demand": 1e-6 * burnt * s.coal * self.heating_value / made, "carbon_dioxide": 1e3 * co2 / made,
+                "process_co2": 1e3 * carbonate * MOLAR["co2"] / made,
+                "exit_oxygen": 100.0 * top / top_dry,
+                "exit_gas": 0.022414 / heat.M_GAS * gas_top,
+                "filling": 100.0 * _largest(sum(getattr(s, n) for n in MOVED)) / (self.bed_density * math.pi * self.radius**2)}
 
     def initial(self) -> Mapping[str, Any]:
         """Straight lines between plausible ends; simulate a day to reach the profile."""
@@ -252,10 +276,16 @@ class RotaryKiln(Clinker):
 
     def recipe(self) -> twin.Recipe:
         """The reference operation."""
-        return twin.Recipe.constant(feed=35.0, fuel=1.0, air=8.6, rpm=3.5)
+        return twin.Recipe.constant(feed=35.0, fuel=1.0, air=8.6, tertiary=34.0, rpm=3.5)
 
 
 def _hottest(t: Any, width: float) -> Any:
     """Mean of temperatures in K weighted towards the hottest, over about `width` kelvin."""
     weight = jnp.exp((t - 2000.0) / width)
     return (weight * t).sum() / weight.sum()
+
+
+def _largest(mass: Any) -> Any:
+    """Smooth largest value of masses in kg/m, over about 5 kg/m."""
+    weight = jnp.exp((mass - mass.max()) / 5.0)
+    return (weight * mass).sum() / weight.sum()

@@ -8,7 +8,11 @@ _PUBLIC = {
     "Oxidation": "processes.electronics.oxidation",
     "Polishing": "processes.electronics.polishing",
     **dict.fromkeys(("ProfileLimits", "profile_metrics"), "processes.electronics.profile"),
-    **dict.fromkeys(("Verdict", "judge_recipe", "changeover_minutes"), "processes.electronics.recipe_guard"),
+    **dict.fromkeys(("Verdict", "judge_recipe"), "processes.electronics.recipe_guard"),
+    **dict.fromkeys(("OvenZones", "changeover_minutes", "changeover_matrix"), "processes.electronics.changeover"),
+    **dict.fromkeys(("Product", "ProductMix", "MixPlan"), "processes.electronics.product_mix"),
+    **dict.fromkeys(("RecipeSaving", "Saved"), "processes.electronics.recipe_saving"),
+    **dict.fromkeys(("ReflowRecipe", "RecipeCheck"), "processes.electronics.recipes"),
     **dict.fromkeys(("ReflowOven", "ReflowAssembly", "ReflowSection"), "processes.electronics.reflow"),
 }
 

@@ -115,22 +115,69 @@ class ProfileLimits:
             {metric: value or values}, as `profile_metrics` gives them.
         """
         worst: Any = 0.0
-        for name, (low, high) in self.rows.items():
-            if high is None:
-                continue
-            share = metrics[name] / high if low is None else abs(metrics[name] - 0.5 * (low + high)) / (0.5 * (high - low))
+        for share in shares(self.rows, metrics).values():
             worst = share * (share > worst) + worst * (share <= worst)
         return 100.0 * worst
 
     def misses(self, metrics: Mapping[str, float]) -> list[str]:
         """A sentence for each limit that is not met."""
-        found = []
-        for name, (low, high) in self.rows.items():
-            value, unit = metrics[name], UNITS[name]
-            if not math.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
-                text = " to ".join("any" if v is None else f"{v:g}" for v in (low, high))
-                found.append(f"{name} is {value:.4g} {unit}. Expected {text} {unit}.")
-        return found
+        return missed(self.rows, metrics, UNITS)
+
+    def tightened(self, **amounts: float) -> ProfileLimits:
+        """The same limits moved inward, so that a recipe keeps room for what the model and the oven do not know.
+
+        Parameters
+        ----------
+        amounts
+            By metric, in its unit: `peak=2.0` asks for two degrees of room on both sides.
+
+        Examples
+        --------
+        >>> ProfileLimits.contest().tightened(peak=2.0).rows["peak"]
+        (242.0, 248.0)
+        """
+        rows = dict(self.rows)
+        for name, amount in amounts.items():
+            if name not in rows:
+                raise errors.unknown("metric", name, "the limits", rows)
+            low, high = rows[name]
+            rows[name] = (low if low is None else low + amount, high if high is None else high - amount)
+            if low is not None and high is not None and not low + amount < high - amount:
+                raise errors.SpecError(f"Room of {amount:g} {UNITS[name]} on both sides leaves nothing of the limits of {name}, "
+                                       f"{low:g} to {high:g} {UNITS[name]}. Take less, or make the process more certain.",
+                                       name=name)
+        return dataclasses.replace(self, rows=rows)
+
+
+Rows = Mapping[str, tuple[float | None, float | None]]
+
+
+def shares(rows: Rows, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """How much of each window is used: 0 in its middle, 1 at a limit; a window without lower limit counts from zero."""
+    found = {}
+    for name, (low, high) in rows.items():
+        if high is not None:
+            value = _metric(metrics, name)
+            found[name] = value / high if low is None else abs(value - 0.5 * (low + high)) / (0.5 * (high - low))
+    return found
+
+
+def missed(rows: Rows, metrics: Mapping[str, float], units: Mapping[str, str]) -> list[str]:
+    """A sentence for each limit that is not met."""
+    found = []
+    for name, (low, high) in rows.items():
+        value, unit = _metric(metrics, name), units[name]
+        if not math.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
+            text = " to ".join("any" if v is None else f"{v:g}" for v in (low, high))
+            found.append(f"{name} is {value:.5g} {unit}. Expected {text} {unit}.")
+    return found
+
+
+def _metric(metrics: Mapping[str, Any], name: str) -> Any:
+    if name not in metrics:
+        raise errors.DataError(f"The limits ask for {name}, which this profile does not tell. It tells {', '.join(metrics)}."
+                               + (" Judge a board with several parts." if name == "spread" else ""), name=name)
+    return metrics[name]
 
 
 def profile_metrics(times: Any, temperature: Any, limits: ProfileLimits) -> dict[str, Any]:

@@ -16,6 +16,8 @@ class ReflowOven(Tunnel):
     The term `heating` is what a learned correction changes; it sees the way of the board, so that it can tell the zones apart.
     """
 
+    judged = ("joint",)
+
     joint = twin.state("degC", lower=-20, upper=400, nominal=150, doc="solder joint")
     way = twin.output("cm", lower=0, upper=1e4, nominal=200, doc="way of the board")
     air_temperature = twin.output("degC", lower=-20, upper=400, nominal=150, doc="air at the board")
@@ -49,8 +51,10 @@ class ReflowOven(Tunnel):
 class ReflowAssembly(Tunnel):
     """A board and parts of other masses on it: each takes heat from the air and through its contacts.
 
-    `spread` is the distance between the hottest and the coldest of them, smoothed by half a degree.
+    `hottest` and `coldest` are smoothed by half a degree.
     """
+
+    judged = ("board", "part")
 
     parts = twin.static(3, doc="number of parts beside the board")
     board = twin.state("degC", lower=-20, upper=400, nominal=150, doc="board")
@@ -102,6 +106,8 @@ def twin_max(a: Any, b: Any) -> Any:
 
 class ReflowSection(Tunnel):
     """A board through its thickness: conduction inside, convection and radiation at both faces."""
+
+    judged = ("top", "middle")
 
     cells = twin.static(10, doc="number of layers")
     temperature = twin.state("degC", shape=("cells",), lower=-20, upper=400, nominal=150, doc="layers, top first")

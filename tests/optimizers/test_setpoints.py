@@ -91,6 +91,19 @@ def test_solvers_agree(plant: Any, limited: Any) -> None:
     assert other.active[0].shadow_price == pytest.approx(limited.active[0].shadow_price, rel=1e-5)
 
 
+def test_the_reduced_problem_has_the_same_answer(plant: Any, limited: Any) -> None:
+    """Only the moves are searched, the steady state follows: objective, prices and sensitivities of the full problem."""
+    found = optimizers.solve(limited.problem, solver="reduced", sensitivity="feed_a")
+    assert found.status
+    assert found.details["kkt_error"] < 1e-8
+    assert found.objective == pytest.approx(178.529081, abs=1e-5)
+    assert found.active[0].shadow_price == pytest.approx(limited.active[0].shadow_price, rel=1e-5)
+    assert found.details["sensitivity"]["feed_a"] == pytest.approx({"objective": 36.6953, "feed_b": 2.36405,
+                                                                   "t_reactor": 5.04164}, rel=1e-4)
+    soft = optimizers.Setpoints(plant, maximize="profit", limits={"x_g": twin.soft(None, 0.08, price=500.0)})
+    assert optimizers.solve(soft, solver="reduced").objective == pytest.approx(optimizers.solve(soft).objective, abs=1e-6)
+
+
 def test_a_held_value_and_soft_limits(plant: Any) -> None:
     """A number is held; a soft limit is exceeded where its price is below the shadow price of the hard one."""
     held = optimizers.solve(Setpoints(plant, maximize="profit", limits={"x_g": 0.07}), solver="slsqp")
@@ -178,7 +191,7 @@ def test_wrong_use_is_told(plant: Any, make: Any, message: str) -> None:
 def test_wrong_options_are_told(plant: Any) -> None:
     """Unknown solver, start and sensitivity."""
     problem = Setpoints(plant, maximize="profit")
-    with pytest.raises(twin.SpecError, match="Expected 'engine' or 'slsqp'"):
+    with pytest.raises(twin.SpecError, match="Expected 'engine', 'reduced' or 'slsqp'"):
         optimizers.solve(problem, solver="simplex")
     with pytest.raises(twin.SpecError, match="Unknown moved input 'feed_a'"):
         optimizers.solve(problem, solver="slsqp", start={"feed_a": 2.0})

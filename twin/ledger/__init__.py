@@ -1,0 +1,1 @@
+"""Energy and CO2: emission factors, activities, and the ledger that they fill."""
