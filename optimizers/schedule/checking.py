@@ -37,6 +37,7 @@ def mistakes(plan: Schedule) -> Iterator[str]:
         yield f"The step is {plan.step:g} {plan.time_unit}. Expected more than 0."
         return
     yield from _units(plan)
+    yield from _crews(plan)
     yield from _tasks(plan)
     yield from _dates(plan)
     yield from _links(plan)
@@ -65,6 +66,18 @@ def _units(plan: Schedule) -> Iterator[str]:
                     yield (f"The changeover {pair[0]} -> {pair[1]} of '{unit.name}' takes {time:g} {plan.time_unit}. Expected "
                            "0 or more.")
                 yield from _grid(plan, f"The changeover {pair[0]} -> {pair[1]} of '{unit.name}'", (time,))
+
+
+def _crews(plan: Schedule) -> Iterator[str]:
+    yield from _twice("crew", [c.name for c in plan.crews])
+    yield from _twice("buffer", [b.name for b in plan.buffers])
+    for crew in plan.crews:
+        for window, _ in crew.absent:
+            yield from _grid(plan, f"The absence {window} of '{crew.name}'", (window.start, window.end))
+            if crew.present(window.start) < 0:
+                away = crew.size - crew.present(window.start)
+                yield (f"{away} of '{crew.name}' are away at {window.start:g} {plan.time_unit} ({window}). Expected {crew.size} "
+                       "at most, its size.")
 
 
 def _grid(plan: Schedule, what: str, times: Sequence[float]) -> Iterator[str]:
