@@ -57,6 +57,7 @@ _PUBLIC = {
     "Scenarios": "twin.scenarios",
     **dict.fromkeys(("Factor", "Factors", "emission_factors"), "twin.ledger.factors"),
     **dict.fromkeys(("Activity", "Ledger", "account"), "twin.ledger.accounting"),
+    "Measure": "twin.measure",
     "activities": "twin.ledger.feeds",
     "calibrate": "twin.calibration.fit",
     "Calibration": "twin.calibration.result",

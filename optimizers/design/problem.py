@@ -9,7 +9,7 @@ from typing import Any
 
 from twin import errors
 
-Measure = Callable[[Any, Mapping[str, Any]], Mapping[str, Any]]
+Judge = Callable[[Any, Mapping[str, Any]], Mapping[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,10 +32,10 @@ class Design:
     ties
         {name: parameters that it sets together}, such as the zones of an oven that share a set point.
     measure
-        Function (times, {signal: values of shape (members, times, ...)} with the decisions of each member by name) ->
-        {metric: one value a member}.
+        A `twin.Measure`, or a function (times, {signal: values of shape (members, times, ...)} with the decisions, and the
+        parameters that they set, of each member by name) -> {metric: one value a member}.
     signals
-        What the measure reads.
+        What the measure reads; a `twin.Measure` knows it.
     times
         Output times, in the time unit of the model.
     limits
@@ -49,7 +49,12 @@ class Design:
     recipe
         As in `twin.simulate`; None: that of the model.
     units
-        {metric: unit}, for messages.
+        {metric: unit}, for messages; a `twin.Measure` knows it.
+    reference
+        {decision: value} of today: the answer is set beside it.
+    finer
+        The same model on a finer mesh: the answer and the reference are judged on it. Limits are moved by what the meshes differ,
+        until the answer meets them there.
     rtol
         Tolerance of the simulations; the answer is checked with a hundredth of it.
     cases
@@ -71,8 +76,8 @@ class Design:
 
     model: Any
     decisions: Mapping[str, tuple[float, float]]
-    measure: Measure
-    signals: Sequence[str]
+    measure: Judge
+    signals: Sequence[str] = ()
     limits: Mapping[str, tuple[float | None, float | None]] = dataclasses.field(default_factory=dict)
     times: Sequence[float] | None = None
     ties: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
@@ -84,12 +89,19 @@ class Design:
     every: float | str | None = None
     recipe: Any = None
     rtol: float = 1e-7
+    reference: Mapping[str, float] | None = None
+    finer: Any = None
     cases: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     across: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
 
     solved_by = "optimizers.design.solving"
 
     def __post_init__(self) -> None:
+        for field in ("signals", "units"):
+            if not getattr(self, field):
+                object.__setattr__(self, field, getattr(self.measure, field, getattr(self, field)))
+        if not self.signals:
+            raise errors.SpecError("Design has no signals. Name those that the measure reads.")
         known = self.model.parameter_names()
         if not self.decisions:
             raise errors.SpecError("Design has no decisions. Give at least one parameter with its bounds.")
@@ -99,6 +111,15 @@ class Design:
                     raise errors.unknown("decision", parameter, f"Design of {self.model.title}", [*known, *self.ties])
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
                 raise errors.SpecError(f"The bounds of {name} are {low:g} to {high:g}. Expected finite numbers, lower < upper.")
+        for name, value in (self.reference or {}).items():
+            if name not in self.decisions:
+                raise errors.unknown("decision", name, "reference", self.decisions)
+            if not self.decisions[name][0] <= value <= self.decisions[name][1]:
+                raise errors.out_of_range(f"The reference of {name}", value, self.units.get(name, ""), *self.decisions[name],
+                                          "Widen its bounds, or correct it.")
+        if self.reference is not None and len(self.reference) < len(self.decisions):
+            lacks = next(n for n in self.decisions if n not in self.reference)
+            raise errors.SpecError(f"The reference has no '{lacks}'. Expected a value of each decision.")
         for name, (lower, upper) in self.limits.items():
             if lower is not None and upper is not None and not lower < upper:
                 raise errors.SpecError(f"The limits of {name} are {lower:g} to {upper:g} {self.units.get(name, '')}".rstrip()

@@ -18,6 +18,7 @@ STEP = 1e-3  # of the range of a decision: differences are central, simulations 
 NEAR = 1e-5  # of a limit's size: within it a limit counts as active, beyond it as violated
 FLAT = 1e-6  # change of the scaled objective at which a search ends: what differences over STEP can resolve
 SAMPLES, BEST = 64, 3
+ROUNDS = 4  # of matching a finer mesh
 
 
 def solve(problem: Design, *, solver: Any = None, start: Any = None, max_seconds: float | None = None, seed: int = 0,
@@ -40,6 +41,8 @@ def solve(problem: Design, *, solver: Any = None, start: Any = None, max_seconds
         if max_seconds is not None and time.perf_counter() - begin > max_seconds:
             break
     _merit, point, converged = min(found, key=lambda f: f[0])
+    if problem.finer is not None:
+        point, converged = _on_finer(problem, runs, rows, point, converged)
     status = Status.SUCCESS if converged else Status.NOT_CONVERGED
     return _solution(problem, runs, rows, point, status, len(found), time.perf_counter() - begin)
 
@@ -81,7 +84,8 @@ class _Runs:
         self.high = np.array([b[1] for b in problem.decisions.values()], dtype=float)
         self.n, self.count = len(self.low), 0
         self.simulator = twin.simulator(problem.model, problem.recipe, rtol=problem.rtol, **span(problem))
-        self.tight = twin.simulator(problem.model, problem.recipe, rtol=max(1e-2 * problem.rtol, 1e-12), **span(problem))
+        judge = problem.model if problem.finer is None else problem.finer
+        self.tight = twin.simulator(judge, problem.recipe, rtol=max(1e-2 * problem.rtol, 1e-12), **span(problem))
 
     def unit(self, start: Any) -> Any:
         """A start {decision: value} in the unit cube; decisions not given start in the middle."""
@@ -114,7 +118,8 @@ class _Runs:
             good = all_good[k * n:(k + 1) * n]
             if not good.any():
                 continue
-            seen = {name: v[good] for name, v in values.items()} | ({} if case is None else {"case": case})
+            own = {name: np.broadcast_to(np.asarray(v), n)[good] for name, v in (rows[k] | values).items()}
+            seen = own | ({} if case is None else {"case": case})
             seen |= {s: many[s][k * n:(k + 1) * n][good] for s in self.problem.signals}
             for name, value in self.problem.measure(np.asarray(many.times), seen).items():
                 found.setdefault(name if case is None else f"{name} of {case}", np.full(n, np.nan))[good] = value
@@ -132,6 +137,7 @@ class _Rows:
         self.sign = -1.0 if problem.maximize else 1.0
         self.extra = 1 if problem.center else 0
         self.scale = 1.0
+        self.shift: dict[str, float] = {}  # what a finer mesh adds to a metric
 
     def sizes(self, name: str) -> float:
         """What counts as a large change of a metric."""
@@ -145,13 +151,14 @@ class _Rows:
         return [(n, side, float(v)) for n, pair in self.problem.limits.items()
                 for side, v in zip(("lower", "upper"), pair, strict=True) if v is not None]
 
-    def values(self, found: dict[str, Any]) -> Any:
-        """Rows of all points, shape (points, rows)."""
+    def values(self, found: dict[str, Any], exact: bool = False) -> Any:
+        """Rows of all points, shape (points, rows); exact: `found` is of the model that judges."""
         import numpy as np
 
         made = []
         for name, side, limit in self.limits():
-            gap = (found[name] - limit) if side == "lower" else (limit - found[name])
+            value = found[name] + (0.0 if exact else self.shift.get(name, 0.0))
+            gap = (value - limit) if side == "lower" else (limit - value)
             gap = gap / self.sizes(name)
             made.append(np.where(np.isfinite(gap), gap, -10.0))
         return np.array(made).T if made else np.zeros((len(next(iter(found.values()))), 0))
@@ -180,16 +187,16 @@ class _Rows:
             self.scale = float(np.ptp(value)) or 1.0
         return value / self.scale + 1e3 * np.maximum(-rows, 0.0).sum(axis=1)
 
-    def derivatives(self, point: Any) -> tuple[float, Any, Any, Any]:
-        """Objective, gradient, rows and Jacobian by central differences in one ensemble."""
+    def derivatives(self, point: Any, exact: bool = False) -> tuple[float, Any, Any, Any]:
+        """Objective, gradient, rows and Jacobian by central differences in one ensemble; exact: of the model that judges."""
         import numpy as np
 
         n = self.runs.n
         eye = np.eye(n) * STEP
         ahead, behind = np.minimum(point + eye, 1.0), np.maximum(point - eye, 0.0)
-        found = self.runs.metrics(np.vstack([point, ahead, behind]))
+        found = self.runs.metrics(np.vstack([point, ahead, behind]), tight=exact)
         width = np.array([ahead[k, k] - behind[k, k] for k in range(n)])
-        f, g = self.objective(found) / self.scale, self.values(found)
+        f, g = self.objective(found) / self.scale, self.values(found, exact)
         return float(f[0]), (f[1:n + 1] - f[n + 1:]) / width, g[0], ((g[1:n + 1] - g[n + 1:]) / width[:, None]).T
 
     def improve(self, point: Any) -> tuple[Any, bool, str]:
@@ -228,12 +235,24 @@ class _Rows:
         return found[:-1], converged, message
 
 
+def _on_finer(problem: Design, runs: _Runs, rows: _Rows, point: Any, converged: bool) -> tuple[Any, bool]:
+    """The point at which the limits are met on the finer mesh: they are moved by what the meshes differ, and it is found anew."""
+    for _ in range(ROUNDS):
+        coarse, fine = runs.metrics(point[None, :]), runs.metrics(point[None, :], tight=True)
+        moved = {n: float(fine[n][0] - coarse[n][0]) for n in problem.limits}
+        if max((abs(moved[n] - rows.shift.get(n, 0.0)) / rows.sizes(n) for n in moved), default=0.0) < 0.1 * NEAR:
+            break
+        rows.shift = moved
+        point, converged, _ = rows.improve(point)
+    return point, converged
+
+
 def _solution(problem: Design, runs: _Runs, rows: _Rows, point: Any, status: Status, starts: int, seconds: float) -> Solution:
 
     loose, tight = runs.metrics(point[None, :]), runs.metrics(point[None, :], tight=True)
     metrics = {n: float(v[0]) for n, v in tight.items()}
     decisions = {n: metrics[n] for n in problem.decisions}
-    gaps = rows.values(tight)[0]
+    gaps = rows.values(tight, exact=True)[0]
     unit = problem.units.get(rows.goal or "", "")
     violated = [f"{name} is {metrics[name]:.6g} {problem.units.get(name, '')}".rstrip() + f". Its {side} limit is {limit:g}."
                 for (name, side, limit), gap in zip(rows.limits(), gaps, strict=True) if not gap >= -NEAR]
@@ -244,18 +263,28 @@ def _solution(problem: Design, runs: _Runs, rows: _Rows, point: Any, status: Sta
     else:
         goal = "Largest share of a window" if problem.center else f"{'Largest' if problem.maximize else 'Smallest'} {rows.goal}"
         message = f"{goal} {true:.6g} {unit}".rstrip() + f" from {starts} starts. {status}"
+    details = {"metrics": metrics, "margins": {}}
+    for name, pair in (dict(problem.limits) | dict(problem.decisions)).items():
+        room = [d for d in (None if pair[0] is None else metrics[name] - pair[0],
+                            None if pair[1] is None else pair[1] - metrics[name])
+                if d is not None]
+        details["margins"][name] = min(room, default=math.inf)
+    if problem.reference is not None:
+        found = runs.metrics(runs.unit(problem.reference)[None, :], tight=True)
+        details |= {"reference": {n: float(v[0]) for n, v in found.items()}, "reference_run": _replay(problem, problem.reference)}
     return Solution(
         problem, status, message, decisions, None if violated else true, unit, claimed, float(max(0.0, -gaps.min(initial=0.0))),
         violated, None, _active(problem, runs, rows, point, metrics, unit), _replay(problem, decisions), "SLSQP of scipy",
-        {"seconds": seconds, "simulations": runs.count, "starts": starts}, {"metrics": metrics},
+        {"seconds": seconds, "simulations": runs.count, "starts": starts}, details,
         {"table": _table, "to_frame": _frame, "plot": _plot})
 
 
-def _replay(problem: Design, decisions: dict[str, float]) -> Any:
+def _replay(problem: Design, decisions: Mapping[str, float]) -> Any:
     """The run of the answer; one a case where there are cases."""
     import twin
 
-    runs = {case: twin.simulate(problem.model, problem.recipe, parameters=parameters_of(problem, decisions, case),
+    model = problem.model if problem.finer is None else problem.finer
+    runs = {case: twin.simulate(model, problem.recipe, parameters=parameters_of(problem, decisions, case),
                                 rtol=problem.rtol, throw=False, **span(problem)) for case in tuple(problem.cases) or (None,)}
     return runs if problem.cases else runs[None]
 
@@ -264,7 +293,7 @@ def _active(problem: Design, runs: _Runs, rows: _Rows, point: Any, metrics: dict
     """Active limits and bounds with multipliers from the gradients at the answer."""
     import numpy as np
 
-    _, slope, gaps, jacobian = rows.derivatives(point)
+    _, slope, gaps, jacobian = rows.derivatives(point, exact=True)
     entries: list[tuple[str, str, float, Any, float]] = []
     share, inner = 0.0, problem._two_sided() if problem.center else []
     if inner:  # the rows that hold the share, with what a unit of room does to it; their multipliers sum to one
@@ -294,13 +323,13 @@ def _frame(solution: Solution) -> Any:
     import pandas as pd
 
     rows, prices = [], {a.name: a.shadow_price for a in reversed(solution.active)}
-    problem = solution.problem
-    for name, value in solution.details["metrics"].items():
-        low, high = (problem.limits | problem.decisions).get(name, (None, None))
-        margins = [sign * (value - v) for sign, v in ((1.0, low), (-1.0, high)) if v is not None]
-        rows.append({"name": name, "value": value, "unit": problem.units.get(name, ""), "lower": low, "upper": high,
-                     "margin": min(margins) if margins else None, "shadow price": prices.get(name, 0.0 if margins else None),
-                     "decision": name in problem.decisions})
+    problem, details = solution.problem, solution.details
+    for name, value in details["metrics"].items():
+        low, high = (dict(problem.limits) | dict(problem.decisions)).get(name, (None, None))
+        margin = details["margins"].get(name)
+        rows.append({"name": name, "value": value} | ({"reference": details["reference"][name]} if "reference" in details else {})
+                    | {"unit": problem.units.get(name, ""), "lower": low, "upper": high, "margin": margin,
+                       "shadow price": prices.get(name, None if margin is None else 0.0), "decision": name in problem.decisions})
     return pd.DataFrame(rows).set_index("name")
 
 
@@ -309,11 +338,18 @@ def _table(solution: Solution) -> str:
 
 
 def _plot(solution: Solution) -> Any:
+    """The run of the answer and, where there is one, of the reference, as the measure shows them; all cases of several."""
+    problem: Design = solution.problem
     if not isinstance(solution.replay, dict):
-        return solution.replay.plot()
+        if not hasattr(problem.measure, "plot"):
+            return solution.replay.plot()
+        runs = {"best": solution.replay}
+        if "reference_run" in solution.details:
+            runs["reference"] = solution.details["reference_run"]
+        return problem.measure.plot(runs, problem.limits)
     from matplotlib.figure import Figure
 
-    signals = solution.problem.signals
+    signals = problem.signals
     figure = Figure(figsize=(9, 2.6 * len(signals)), layout="constrained")
     for axes, name in zip(figure.subplots(len(signals), squeeze=False)[:, 0], signals, strict=True):
         for case, run in solution.replay.items():

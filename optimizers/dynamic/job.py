@@ -15,6 +15,7 @@ from twin.recipe import Profile
 
 KEYS = ("maximize", "minimize", "duration", "intervals", "starts", "seed", "max_seconds", "moves", "limits", "final", "inputs",
         "initial")
+RANGE_SLACK = 0.05  # of the recorded range
 MOVE_KEYS = ("lower", "upper", "intervals", "hold", "phases")
 
 
@@ -79,6 +80,7 @@ class OptimizeStep(Step):
         share = f" ({better / abs(start):+.0%})" if math.isfinite(start) and start else ""
         sentences = [f"{answer.objective:.4g} {unit} of {plan.goal} in place of {start:.4g} {unit} by the recipe{share}; both "
                      "simulated on the model of this job.", *answer.explain().splitlines()[1:],
+                     *beyond_records(answer.replay, context.records.runs, context.job.model.signals),
                      "The model decides here. What it leaves out is not optimized: try the recipe on the plant before it is "
                      "adopted."]
         tables = [("What is done", ["from", "input", "value", "unit"],
@@ -86,6 +88,22 @@ class OptimizeStep(Step):
                     for t, v in zip(answer.details["times"][name], answer.value[name], strict=False)])]
         return Outcome("The best recipe", answer.status, sentences, tables, _pictures(answer), _summary(answer, start),
                        value=answer)
+
+
+def beyond_records(best: Any, runs: Mapping[str, Mapping[str, Any]], signals: Any) -> list[str]:
+    """Where the best run goes that no record has been: sentences, one a signal."""
+    said = []
+    for s in signals:
+        seen = [v for measured in runs.values() for v in measured.get(s.name, ((), ()))[1] if math.isfinite(v)]
+        if not seen or s.name not in best.names():
+            continue
+        low, high, values = min(seen), max(seen), best[s.name]
+        slack = RANGE_SLACK * max(high - low, 1e-6 * abs(s.nominal))
+        reached = float(values.max() if values.max() - high > low - values.min() else values.min())
+        if not low - slack <= reached <= high + slack:
+            unit = f" {s.unit}" if s.unit != "-" else ""
+            said.append(f"Extrapolation: {s.name} reaches {reached:.4g}{unit}; the records hold {low:.4g} to {high:.4g}{unit}.")
+    return said
 
 
 def _move(table: Any) -> Move:

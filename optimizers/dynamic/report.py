@@ -43,11 +43,30 @@ def solution(problem: Any, plan: Plan, found: Found | None, ended: Status | None
     violated = [f"{e.limit.said or e.limit.place.name} is {e.value:.6g} {e.limit.place.unit} at {e.time:.4g} {plan.time_unit}, "
                 f"beyond its limit {e.bound:.6g} {e.limit.place.unit}." for e in hidden] if conflict is None else []
     violated += [f"Outside what the model is stated for: {text}" for text in played.trajectory.excursions] if usable else []
+    violated += untrained(plan, decisions, played.trajectory) if usable else []
     return Solution(
         problem, status, message, _values(plan, decisions), found.objective if usable else None, plan.unit,
         claimed=found.claimed if usable else None, violation=found.violation, violated=violated,
-        active=active_limits(found) if usable else (), replay=played.trajectory, solver=note or found.solver, stats=stats,
-        details=details, views=views)
+        active=active_limits(found) if usable else (), replay=played.trajectory, stats=stats,
+        solver=(note or found.solver) + _kept(plan, found), details=details, views=views)
+
+
+def _kept(plan: Plan, found: Found) -> str:
+    """Which states were kept within their ranges, because the polynomials left them and the model does not."""
+    rows = plan.model.layout("state")
+    names = ", ".join(dict.fromkeys(max((r for r in rows if r.start <= k), key=lambda r: r.start).signal.name
+                                    for k, _ in sorted(found.within)))
+    return f"; {names} kept within the range of the model" if names else ""
+
+
+def untrained(plan: Plan, decisions: Decisions, run: Any) -> list[str]:
+    """Sentences on arguments of learned terms that leave the domain in which the terms were trained."""
+    from twin.learning.domain import ROLES, outside
+
+    if not plan.model.learned:
+        return []
+    p = replay.starting(plan, decisions)[1]
+    return [o.sentence(plan.time_unit) for o in outside(plan.model, {role: run.raw[role] for role in ROLES}, run.times, p)]
 
 
 def _status(plan: Plan, found: Found, ended: Status | None, conflict: Any) -> tuple[Status, str]:

@@ -116,32 +116,3 @@ def _beyond(oven: Any, known: Any) -> tuple[dict[str, float], list[str]]:
         far["speed"] = max(low - oven.speed, oven.speed - high)
         told.append(f"The speed is {far['speed']:.3g} cm/min beyond what was measured ({low:.4g} to {high:.4g} cm/min)")
     return far, told
-
-
-def changeover_minutes(first: Any, second: Any, *, heating: float = 6.0, cooling: float = 3.0, settle: float = 4.0) -> float:
-    """Time until the zones of an oven are ready for the next recipe.
-
-    Parameters
-    ----------
-    first, second
-        The oven with the recipe that runs and with the next one.
-    heating, cooling
-        Rates of the slowest zone, degC/min [textbook].
-    settle
-        Minutes until the air is even, where anything changes.
-
-    Returns
-    -------
-    float
-        Minutes; 0 where no heated zone changes.
-
-    Examples
-    --------
-    >>> from processes.electronics import ReflowOven
-    >>> oven = ReflowOven()
-    >>> changeover_minutes(oven, oven.with_recipe(z7=265.0)), changeover_minutes(oven.with_recipe(z7=265.0), oven)
-    (9.0, 14.0)
-    """
-    changes = [float(second.set_points[k]) - float(first.set_points[k]) for k in range(first.hot)]
-    slowest = max(max(d / heating, -d / cooling) for d in changes)
-    return settle + slowest if slowest > 0 else 0.0

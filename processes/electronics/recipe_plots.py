@@ -8,6 +8,7 @@ from processes.electronics.boards import node_rows
 from processes.electronics.profile import shares
 
 if TYPE_CHECKING:
+    from processes.electronics.product_mix import MixPlan
     from processes.electronics.recipes import RecipeCheck
 
 COLORS = ("tab:blue", "tab:purple", "tab:cyan", "tab:brown", "tab:pink")
@@ -48,4 +49,35 @@ def recipe_figure(check: RecipeCheck) -> Any:
     bars.invert_yaxis()
     bars.set_xlabel("share of the window used [%], 100 is the limit")
     bars.legend(loc="lower right", fontsize=8)
+    return figure
+
+
+def mix_figure(plan: MixPlan) -> Any:
+    """Minutes of each way of working on top, changeover matrices below."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 6.2), layout="constrained")
+    grid = figure.add_gridspec(2, 2, height_ratios=(1, 1.7))
+    bars = figure.add_subplot(grid[0, :])
+    ways = list(plan.compared)
+    made = bars.barh(range(len(ways)), [plan.compared[w] for w in ways], color=["gray", "tab:olive", "tab:cyan", "tab:blue"])
+    bars.bar_label(made, fmt="%.0f min", padding=3)
+    bars.set_yticks(range(len(ways)), ways)
+    bars.invert_yaxis()
+    bars.margins(x=0.1)
+    bars.set_xlabel("oven time for all products [min]")
+    names = plan.mix.members()
+    top = max([*plan.matrix.values(), *plan.own_matrix.values(), 1e-9])
+    for k, (matrix, title) in enumerate(((plan.own_matrix, "own recipes"), (plan.matrix, "shared recipes"))):
+        axes = figure.add_subplot(grid[1, k])
+        values = [[matrix.get((a, b), 0.0) for b in names] for a in names]
+        axes.imshow(values, cmap="Blues", vmin=0.0, vmax=1.3 * top)
+        for i, row in enumerate(values):
+            for j, value in enumerate(row):
+                axes.text(j, i, "" if i == j else f"{value:.1f}", ha="center", va="center")
+        axes.set_xticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_xlabel("next product")
+        axes.set_ylabel("product")
+        axes.set_title(f"changeover [min], {title}", fontsize=10)
     return figure

@@ -33,8 +33,8 @@ class RecipeSaving:
     >>> from processes.electronics import RecipeSaving, ReflowOven
     >>> oven = ReflowOven()
     >>> saved = RecipeSaving(1000, energy_price=0.1, hour_cost=60.0).against(oven, oven.with_recipe(speed=75.0))
-    >>> round(saved.hours, 3), round(saved.energy, 2), round(saved.money, 2)
-    (0.476, 14.19, 29.99)
+    >>> round(saved.hours, 3), round(saved.energy, 1), round(saved.money, 2)
+    (0.476, 14.2, 29.99)
     """
 
     boards: float

@@ -7,6 +7,7 @@ from twin.lazy import exports
 _PUBLIC = {
     **dict.fromkeys(("SlabSlice", "BilletSlice"), "processes.steel.caster"),
     "ReheatingFurnace": "processes.steel.reheating",
+    **dict.fromkeys(("FurnaceMeasure", "CasterMeasure"), "processes.steel.measures"),
     "zone_fuel": "processes.steel.fuel",
     **dict.fromkeys(("liquidus", "stefan_constant"), "processes.steel.solidification"),
 }

@@ -46,8 +46,7 @@ def zone_fuel(furnace: Any, times: Any, uptake: Any, *, zone_temperature: Any = 
     tonnes = furnace.throughput * 180.0 / stay
     held = np.array([[np.interp(e * s, t, row) for e in ends] for row, s in zip(rows, stay, strict=True)])
     into = np.diff(held, axis=1) * tonnes[:, None]  # MJ/h
-    reference = np.asarray(type(furnace)().zone_temperature) if len(points[0]) == type(furnace)().zones else points[0]
-    walls = 3600.0 * np.asarray(furnace.wall_loss) * (points - 20.0) / (reference - 20.0)
+    walls = 3600.0 * np.asarray(furnace.wall_loss) * (points - 20.0) / (np.asarray(furnace.wall_at) - 20.0)
     gas = np.zeros(n)  # m3/h of flue gas that comes from behind
     before = points[:, -1]
     fuel = np.zeros_like(points, dtype=float)

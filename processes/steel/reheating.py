@@ -65,7 +65,9 @@ class ReheatingFurnace(twin.DynamicModel):
     c_air = twin.parameter(1.32e-3, "MJ/(m**3 K)", bounds=(1e-3, 2e-3), source=GAS, doc="heat capacity of air")
     c_flue = twin.parameter(1.55e-3, "MJ/(m**3 K)", bounds=(1e-3, 2e-3), source=GAS, doc="heat capacity of flue gas")
     wall_loss = twin.parameter((0.9, 1.3, 1.6, 1.1), "MW", shape=("zones",), bounds=(0, 20), source=SIZE,
-                               doc="walls, doors and skid cooling at the set points of the reference")
+                               doc="walls, doors and skid cooling with zones at `wall_at`")
+    wall_at = twin.parameter((950.0, 1150.0, 1270.0, 1240.0), "degC", shape=("zones",), bounds=(200, 1450), source=LAYOUT,
+                             doc="zone temperatures at which the wall losses hold; they are in proportion to zone - 20 degC")
 
     def capacity(self, t: Any) -> Any:
         """Heat capacity in J/(kg K) at a temperature in degC."""

@@ -71,12 +71,11 @@ def test_the_penicillin_job(tmp_path, monkeypatch):
     best = result.outcomes["optimize"]
     assert best.status is Status.SUCCESS
     assert best.summary["reference"] == pytest.approx(139.7, abs=0.5)
-    assert best.summary["objective"] > 2 * best.summary["reference"]
+    assert best.summary["objective"] > 1.3 * best.summary["reference"]
     assert abs(best.summary["claimed"] / best.summary["objective"] - 1) < 1e-6
-    # The plant loses viability: it gives far less than the model promises, and still twice what the published recipe gives.
-    said = _on_plant().main(tmp_path / "out" / "summary.json")
-    before, after = (float(v) for v in re.findall(r"([0-9.]+) g (?:of penicillin by the published|by the optimized)", said))
-    assert after > 2.0 * before
+    # The published model was not fitted to these records: it promises far more than any of them held, and that is said.
+    assert any(re.match(r"Extrapolation: product reaches \S+ g/l; the records hold 0 to 0\.83", line) for line in best.sentences)
+    assert not any(line.startswith("Extrapolation: feed") for line in best.sentences)
 
 
 def _on_plant():
@@ -87,20 +86,27 @@ def _on_plant():
 
 
 @pytest.mark.slow
-def test_the_penicillin_job_calibrates_trains_and_forecasts(tmp_path):
+def test_the_penicillin_job_calibrates_trains_optimizes_and_forecasts(tmp_path):
     job = read_job(EXAMPLES / "jobs" / "penicillin.toml", output=tmp_path / "out", model=Penicillin())
-    names = ("calibrate", "train", "forecast")
-    result = run_job(dataclasses.replace(job, steps=tuple(s for s in job.steps if s[0] in names)))
-    assert list(result.outcomes) == list(names)
+    result = run_job(job)
+    assert list(result.outcomes) == ["calibrate", "train", "optimize", "forecast"]
     trained = result.outcomes["train"]
     assert trained.status is Status.SUCCESS
     assert trained.value.gain("product") > 0.2
     assert trained.model.learned.keys() == {"growth_rate", "production_rate"}
     assert 0.8 <= result.outcomes["forecast"].summary["coverage"] <= 0.97
     report = result.report.read_text()
-    for title in ("Calibration", "Learned terms", "Forecasts"):
+    for title in ("Calibration", "Learned terms", "The best recipe", "Forecasts"):
         assert f">{title}<" in report
     assert "batch 6" in report
+    # The recipe stays where records are, so the plant, which the model does not know, gives what was promised within 10 %.
+    best = result.outcomes["optimize"]
+    assert best.status is Status.SUCCESS
+    assert not any(line.startswith("Extrapolation: feed") for line in best.sentences)
+    said = _on_plant().main(tmp_path / "out" / "summary.json")
+    plant = [float(v) for v in re.findall(r"([0-9.]+) g (?:of penicillin by the published|by the optimized)", said)]
+    assert plant[1] > 1.9 * plant[0]
+    assert plant == pytest.approx([best.summary["reference"], best.summary["objective"]], rel=0.1)
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 import optimizers
@@ -87,3 +89,33 @@ def test_edges_are_the_intervals_of_all_moves() -> None:
 def test_radau_nodes_of_three_points() -> None:
     """(4 -+ sqrt 6) / 10 and 1 (Hairer and Wanner, Solving ODEs II, 1996, table IV.5.6)."""
     assert radau(3) == pytest.approx([(4 - 6**0.5) / 10, (4 + 6**0.5) / 10, 1.0], abs=1e-15)
+
+
+class Grower(twin.DynamicModel):
+    """Growth by a term that a net corrects."""
+
+    time_unit = "h"
+    mass = twin.state("kg", lower=0, upper=100, nominal=1)
+    food = twin.input("-", lower=0, upper=2, nominal=1)
+
+    @twin.term("kg/h", lower=0, vanishes_with=("mass",))
+    def growth(self, mass):
+        return 0.1 * mass
+
+    def rhs(self, s):
+        return {"mass": self.growth(s.mass) * s.food}
+
+    def initial(self):
+        return {"mass": 1.0}
+
+
+def test_an_optimum_beyond_what_a_learned_term_saw_says_so():
+    """1 kg grows as exp(0.2 t) at most: to 7.39 kg after 10 h, where the term saw 0.5 to 4 kg, left behind after 6.93 h."""
+    net = twin.Mlp.random(inputs=("mass",), hidden=(3,), scales=[1.0], seed=0, size=0.0)
+    model = Grower().with_learned({"growth": twin.Multiply(net, domain=[("mass", 0.5, 4.0)])})
+    answer = optimizers.solve(optimizers.Trajectory(model, maximize="mass", moves={"food": (0, 2)}, duration="10 h", intervals=2))
+    assert answer.status
+    assert answer.objective == pytest.approx(math.e**2, rel=1e-6)
+    said = [line for line in answer.explain().splitlines() if line.startswith("Extrapolation")]
+    assert len(said) == 1
+    assert "mass is 7.389 kg at 10 h, the term growth was trained for 0.5 to 4 kg (outside for" in said[0]

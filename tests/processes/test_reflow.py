@@ -15,7 +15,6 @@ from processes.electronics import (
     ReflowAssembly,
     ReflowOven,
     ReflowSection,
-    changeover_minutes,
     judge_recipe,
     profile_metrics,
 )
@@ -213,10 +212,3 @@ def test_guard_refuses_far_recipes_unless_the_uncertainty_fits() -> None:
     assert slow.beyond["speed"] == pytest.approx(9.5)
     with pytest.raises(twin.SpecError, match="no fitted recipe"):
         judge_recipe(oven, CASE, fitted=[])
-
-
-def test_changeover_takes_the_slowest_zone() -> None:
-    """20 degC up at 6 degC/min and 12 degC down at 3 degC/min: 4 minutes of cooling and 4 to settle."""
-    oven = ReflowOven()
-    assert changeover_minutes(oven, oven.with_recipe(z6=215.0, z7=223.0)) == pytest.approx(8.0)
-    assert changeover_minutes(oven, oven) == 0.0

@@ -83,10 +83,22 @@ def test_members_of_an_ensemble_have_their_own_fuel() -> None:
 def test_conformance() -> None:
     """The kit has no complaint, heat balance included."""
     assert check_model(ReheatingFurnace(cells=6, zones=2, zone_temperature=(1000.0, 1250.0), zone_end=(0.5, 1.0),
-                                        emission=(0.6, 0.6), wall_loss=(1.0, 1.0)))
+                                        emission=(0.6, 0.6), wall_loss=(1.0, 1.0), wall_at=(1000.0, 1250.0)))
 
 
 def test_kelvin_for_a_set_point_is_refused() -> None:
     """1523 K given as degC is above any furnace."""
     with pytest.raises(twin.SpecError, match=r"zone_temperature\[3\] is 1523 degC\. Expected 200 to 1450 degC"):
         ReheatingFurnace(zone_temperature=(950.0, 1150.0, 1270.0, 1523.0))
+
+
+def test_wall_losses_hold_at_their_temperatures() -> None:
+    """Members of an ensemble with other set points lose as they do alone, whatever the number of zones."""
+    model = ReheatingFurnace(cells=4, slabs=1, zones=2, zone_temperature=(1000.0, 1250.0), zone_end=(0.5, 1.0), thickness=(0.2,),
+                             charged=(20.0,), share=(1.0,), emission=(0.6, 0.6), wall_loss=(1.0, 2.0), wall_at=(900.0, 1200.0))
+    t, uptake = np.array([0.0, 90.0, 180.0]), np.zeros((2, 3))
+    points = np.array([[900.0, 1200.0], [1340.0, 1200.0]])
+    found = zone_fuel(model, t, uptake, zone_temperature=points)
+    useful = found["fuel"] @ np.ones(2) * (model.heating_value + model.air_ratio * model.c_air * (model.air_temperature - 20.0))
+    walls = useful - found["fuel"].sum(axis=1) * (1 + model.air_ratio) * model.c_flue * (points[:, 0] - 20.0)
+    assert walls == pytest.approx([3600 * 3.0, 3600 * (1.5 + 2.0)])
