@@ -105,7 +105,8 @@ class Saved:
     def __str__(self) -> str:
         p = self.prices
         text = (f"Against the reference, {p.boards:,.0f} boards save {_told(self.hours)} h of oven time and "
-                f"{_told(self.energy)} kWh, {_told(self.money)} {p.currency} at {p.hour_cost:g} {p.currency}/h and {p.energy_price:g} {p.currency}/kWh")
+                f"{_told(self.energy)} kWh, {_told(self.money)} {p.currency} at "
+                f"{p.hour_cost:g} {p.currency}/h and {p.energy_price:g} {p.currency}/kWh")
         if self.co2 is None or self.co2_sd is None:
             return f"{text}."
         return f"{text}; {_told(self.co2)} +- {_told(self.co2_sd)} kg CO2 (scope 2, {p.factor})."
