@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from processes.electronics.recipe_guard import Verdict
     from processes.electronics.recipe_saving import Saved
 
+ACCURATE = 1e-9  # of the simulations: areas are flat near their optimum, and differences must show it
 GOALS = {"fastest": ("maximize", "speed"), "smallest area": ("minimize", "area_to_peak"), "centered": ("center", ""),
          "least energy": ("minimize", "energy_per_board")}
 
@@ -91,7 +92,7 @@ class ReflowRecipe:
         """The fields of `optimizers.Design`."""
         slowest = min(float(self.oven.speed), *self.decisions.get("speed", (self.oven.speed,)))
         made = {"model": self.oven, "decisions": self.decisions, "ties": ties(self.oven, self.decisions),
-                "every": EVERY, "measure": ReflowMeasure(self.oven, self.limits.liquidus, *self.limits.soak),
+                "every": EVERY, "rtol": ACCURATE, "measure": ReflowMeasure(self.oven, self.limits.liquidus, *self.limits.soak),
                 "duration": float(self.oven.length() / slowest * 60.0), "recipe": passage(),
                 "limits": node_rows(self.oven, self.limits), "units": node_units(self.oven)}
         key, what = GOALS[self.goal]
