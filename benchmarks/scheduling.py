@@ -120,7 +120,8 @@ def lines(quick: bool, log: harness.Log, data: str) -> dict[str, Any]:
     line = Line([Station(f"S{k}", Law.exponential(1.0), buffer=3, life=Law.exponential(50), repair=Law.exponential(5))
                  for k in range(10)])
     simulate_line(line, duration=100)
-    rounds = []
+    simulate_line(line, duration=100, parts=10)
+    rounds, listed = [], []
     for seed in range(SEEDS):
         began = time.process_time()
         left = simpy_line.run(simpy, 10, 3, 5000, lambda d: d.expovariate(1.0), lambda d: d.expovariate(1 / 50),
@@ -130,10 +131,15 @@ def lines(quick: bool, log: harness.Log, data: str) -> dict[str, Any]:
         made = simulate_line(line, duration=50_000, seed=seed, threads=1)
         rounds.append((slow / ((time.process_time() - began) / float(made.finished[0])), len(left) / 5000,
                        float(made.throughput[0])))
+        began = time.process_time()
+        # stopping at a part takes a list of events
+        some = simulate_line(line, duration=50_000, seed=seed, threads=1, parts=25_000)
+        listed.append(slow / ((time.process_time() - began) / float(some.finished[0])))
     throughput, theirs_throughput = (statistics.mean(r[k] for r in rounds) for k in (2, 1))
     if abs(throughput / theirs_throughput - 1) > 0.03:
         raise RuntimeError(f"The throughputs differ: {throughput} and {theirs_throughput} by simpy.")
-    return {"line_ratio_vs_simpy": statistics.median(r[0] for r in rounds), "line_throughput": throughput,
+    return {"line_ratio_vs_simpy": statistics.median(r[0] for r in rounds),
+            "line_ratio_with_event_list": statistics.median(listed), "line_throughput": throughput,
             "line_simpy_throughput": theirs_throughput}
 
 

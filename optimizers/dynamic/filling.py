@@ -23,7 +23,12 @@ class Path:
 Margins = Mapping[int, tuple[Any, Any]]  # number of the limit -> room kept at its lower and upper side, one an edge
 
 
-def fill(tr: Transcription, data: Any, start: Decisions, path: Path | None, margins: Margins | None = None) -> None:
+Within = frozenset[tuple[int, int]]  # (state, side -1 or 1): kept within its range in the model
+OUTSIDE = 1e-3  # of its typical size: room beyond the range
+
+
+def fill(tr: Transcription, data: Any, start: Decisions, path: Path | None, margins: Margins | None = None,
+         within: Within = frozenset()) -> None:
     """Write everything into `data`."""
     data.length[:] = 1.0
     data.t_start[:] = 0.0
@@ -32,6 +37,8 @@ def fill(tr: Transcription, data: Any, start: Decisions, path: Path | None, marg
     _inputs(tr, data)
     _carried(tr, data)
     _limits(tr, data, margins or {})
+    for k, side in within:
+        _keep(tr, data, k, side)
     _guess(tr, data, start, path)
 
 
@@ -227,6 +234,28 @@ def _tighten(tr: Transcription, data: Any, limit: Limit, n: int, m: int, low: fl
     else:
         lower, upper, where = data.path_lower, data.path_upper, (n, m, tr.layout.path.index(limit.place))
     lower[where], upper[where] = max(lower[where], low), min(upper[where], high)
+
+
+def reach(tr: Transcription) -> Any:
+    """Ranges of all states in the model with some room, shape (2, states)."""
+    import numpy as np
+
+    found = np.empty((2, tr.sizes["state"]))
+    for r in tr.plan.model.layout("state"):
+        room = OUTSIDE * (abs(r.signal.nominal) or 1.0)
+        found[0, r.where], found[1, r.where] = r.signal.lower - room, r.signal.upper + room
+    return found
+
+
+def _keep(tr: Transcription, data: Any, k: int, side: int) -> None:
+    """A state kept within its range at all points of all stretches."""
+    import numpy as np
+
+    i, bound = tr.layout.kept.index(k), reach(tr)[(side + 1) // 2, k]
+    sides, choose = (("x_lower", "xp_lower"), np.maximum) if side < 0 else (("x_upper", "xp_upper"), np.minimum)
+    for name in sides:
+        rows = getattr(data, name)[..., i] if name.startswith("xp") else getattr(data, name)[1:, i]
+        rows[:] = choose(rows, bound)
 
 
 def _guess(tr: Transcription, data: Any, start: Decisions, path: Path | None) -> None:

@@ -47,8 +47,16 @@ def solution(problem: Any, plan: Plan, found: Found | None, ended: Status | None
     return Solution(
         problem, status, message, _values(plan, decisions), found.objective if usable else None, plan.unit,
         claimed=found.claimed if usable else None, violation=found.violation, violated=violated,
-        active=active_limits(found) if usable else (), replay=played.trajectory, solver=note or found.solver, stats=stats,
-        details=details, views=views)
+        active=active_limits(found) if usable else (), replay=played.trajectory, stats=stats,
+        solver=(note or found.solver) + _kept(plan, found), details=details, views=views)
+
+
+def _kept(plan: Plan, found: Found) -> str:
+    """Which states were kept within their ranges, because the polynomials left them and the model does not."""
+    rows = plan.model.layout("state")
+    names = ", ".join(dict.fromkeys(max((r for r in rows if r.start <= k), key=lambda r: r.start).signal.name
+                                    for k, _ in sorted(found.within)))
+    return f"; {names} kept within the range of the model" if names else ""
 
 
 def untrained(plan: Plan, decisions: Decisions, run: Any) -> list[str]:

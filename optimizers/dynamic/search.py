@@ -18,12 +18,14 @@ from twin.status import Status
 
 HOLDS = 1e-7  # of its typical size: a limit violated by less between the points holds
 ENDS = 5e-7  # the same for limits at an end, which only finer elements mend
-STALLED = 3  # rounds of refinement that do not halve the gap: more of them would not either
+STALLED = 3  # rounds of refinement that neither halve the gap nor better the run: more of them would not either
+STILL = 1e-6  # of the cost: a run that gets better by more is still on its way
 SAME = 1e-6  # of the cost: two answers that differ by less are as good
 MOST_POINTS = 30_000
 HELP = 0.2  # of the time that is left, for a solve that IPOPT tries in place of the engine
 REFINING = 0.4  # of the time limit: kept free of further starts, so that the best answer can be refined
-ROUNDS = 12
+ROUNDS = 20
+NEAR, NEARER = 1e-3, 1e-6  # barrier parameters with which a finer grid begins near the answer of the coarser one
 BENT, SPLITS = 3e-3, 3  # of its typical size: a start may miss the polynomials of the first grid by so much; rounds of splitting
 
 
@@ -100,6 +102,7 @@ class Found:
     tr: Any
     iterations: int
     solver: str
+    within: filling.Within = frozenset()  # states that were kept within their ranges in the model
 
     @property
     def usable(self) -> bool:
@@ -170,8 +173,34 @@ class Search:
         return found
 
     def once(self, grid: Grid, decisions: Decisions, start: int, margins: Any = None, warm: Any = None,
-             path: Path | None = None) -> Found | None:
-        """One solve from decisions; None where the search was stopped before it began or its start cannot be simulated."""
+             path: Path | None = None, within: filling.Within = frozenset(), near: float | None = None) -> Found | None:
+        """One solve from decisions; None where the search was stopped before it began or its start cannot be simulated.
+
+        Polynomials may go where no run goes, beyond a pole of a rate for instance, and find there what is not. Where a state
+        leaves its range in the model in the answer but not in its simulation, it is kept within it and solved for again.
+        """
+        found = self._one(grid, decisions, start, margins, warm, path, within, near)
+        if found is None or not (left := self._left(found) - within):
+            return found
+        self.say(f"{grid.plan.name}: once more, within the ranges of the model")
+        again = self._one(grid, decisions, start, margins, None, path, within | left)
+        return again if again is not None and (again.status or not found.status) else found
+
+    def _left(self, found: Found) -> filling.Within:
+        """States that leave their range in the answer and stay within it when the answer is simulated."""
+        import numpy as np
+
+        kept, range_ = list(found.tr.layout.kept), filling.reach(found.tr)
+        if not len(found.played.trajectory):
+            return frozenset()
+        claimed = np.concatenate([found.result.x[1:, :len(kept)], found.result.xp.reshape(-1, len(kept))])
+        run = np.asarray(found.played.trajectory.raw["state"], float).reshape(len(found.played.trajectory), -1)[:, kept]
+        beyond = [(claimed < range_[0, kept]).any(0) & ~(run < range_[0, kept]).any(0),
+                  (claimed > range_[1, kept]).any(0) & ~(run > range_[1, kept]).any(0)]
+        return frozenset((kept[i], side) for side, own in zip((-1, 1), beyond, strict=True) for i in np.flatnonzero(own))
+
+    def _one(self, grid: Grid, decisions: Decisions, start: int, margins: Any, warm: Any, path: Path | None,
+             within: filling.Within, near: float | None = None) -> Found | None:
         if self.stop():
             return None
         plan = grid.plan
@@ -180,18 +209,19 @@ class Search:
             begin = replay.play(plan, tr.grid, decisions, rtol=replay.START_RTOL, execution=self.options.execution)
             path = begin.path if replay.reached(begin.trajectory, float(sum(decisions.durations))) else None
         data = solver.data()
-        filling.fill(tr, data, decisions, path, margins)
+        filling.fill(tr, data, decisions, path, margins, within)
         cap = self._cap(start)
         if cap == 0:
             return None
         begun = time.perf_counter()
         self.built = begun if self.built is None else self.built
         result = solver.solve(data, start="rollout" if path is None else "points", warm=warm, tol=self.options.tolerance,
-                              max_iterations=cap, max_seconds=self.share * self.stop.left, stopped=self.stop)
+                              max_iterations=cap, max_seconds=self.share * self.stop.left, stopped=self.stop,
+                              mu=near)
         self.record.setdefault(start, []).append(int(result.iterations))
         self.solves.append({"start": start, "stretches": len(grid.edges), "iterations": int(result.iterations),
                             "status": result.status.name, "seconds": time.perf_counter() - begun})
-        return self.judged(plan, tr, solver, result)
+        return dataclasses.replace(self.judged(plan, tr, solver, result), within=within)
 
     def _cap(self, start: int) -> int:
         """Most iterations of the next solve; an earlier solve that is repeated says how many."""
@@ -243,7 +273,7 @@ class Search:
 
     def polish(self, first: Found, start: int) -> Found:
         """Refine until claim and truth agree and no limit is violated between the points."""
-        found, nearest, stalled = first, math.inf, 0
+        found, nearest, cheapest, stalled = first, math.inf, math.inf, 0
         margins: dict[int, tuple[Any, Any]] = {}
         for _ in range(ROUNDS):
             if found.usable:
@@ -253,8 +283,9 @@ class Search:
                 break
             if not found.status and found.status not in (Status.ITERATION_LIMIT, Status.NOT_CONVERGED):
                 break
-            stalled = 0 if found.gap < 0.5 * nearest or not coarse else stalled + 1
-            nearest = min(nearest, found.gap)
+            better = found.gap < 0.5 * nearest or found.cost < cheapest - STILL * abs(found.cost)
+            stalled = 0 if better or not coarse else stalled + 1
+            nearest, cheapest = min(nearest, found.gap), min(cheapest, found.cost)
             if stalled >= STALLED:
                 break
             grid, path, warm = found.grid, None, None
@@ -267,7 +298,10 @@ class Search:
             else:
                 margins = self._tightened(found, margins)
                 path, warm = found.played.path, found.result
-            again = self.once(grid, found.decisions, start, margins, warm, path)
+            again = self.once(grid, found.decisions, start, margins, warm, path, found.within, NEAR if coarse else None)
+            if coarse and again is not None and not again.cost < found.cost + max(found.gap, STILL) * abs(found.cost):
+                nearer = self.once(grid, found.decisions, start, margins, None, None, found.within, NEARER)
+                again = nearer if nearer is not None and nearer.better_than(again) else again  # it had gone elsewhere
             if again is not None and not again.status:
                 again = self._rescued(again, found.decisions, start, margins)
             if again is None or (not again.status and not again.better_than(found)):
@@ -279,14 +313,17 @@ class Search:
         """The same solve by IPOPT, where it is installed and nobody chose the solver."""
         from optimizers.dynamic import solvers
 
-        if self.options.solver is not None or self.stop() or self.options.iterations is not None or not solvers.ipopt_installed():
+        if failed.status is Status.NOT_FINITE or not self._may_rescue() or not solvers.ipopt_installed():
             return failed
         self.say(f"{failed.plan.name}: the engine ended with {failed.status.name}; trying IPOPT")
-        again = self.with_ipopt().once(failed.grid, decisions, start, margins)
+        again = self.with_ipopt().once(failed.grid, decisions, start, margins, within=failed.within)
         if again is None or not again.status:
             return failed
         self.note = "interior point of twin.engine, then IPOPT where it did not converge"
         return again
+
+    def _may_rescue(self) -> bool:
+        return self.options.solver is None and self.options.iterations is None and not self.stop()
 
     def with_ipopt(self) -> Search:
         """A search with IPOPT that shares what is kept."""

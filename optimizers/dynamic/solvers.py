@@ -68,13 +68,14 @@ class EngineSolver:
         self.solver.stop()
 
     def solve(self, data: Any, *, start: str, warm: Any, tol: float, max_iterations: int, max_seconds: float,
-              stopped: Callable[[], bool]) -> Any:
+              stopped: Callable[[], bool], mu: float | None = None) -> Any:
         """One solve."""
         if stopped():
             max_iterations = 0
         warm = warm if hasattr(warm, "flat") else None  # an answer of IPOPT is a guess only
         kind = "warm" if warm is not None else start
-        return self.solver.solve(data, start=kind, warm=warm, tol=tol, max_iterations=max_iterations, max_seconds=max_seconds)
+        return self.solver.solve(data, start=kind, warm=warm, tol=tol, max_iterations=max_iterations, max_seconds=max_seconds,
+                                 mu=None if kind == "warm" else mu)
 
 
 class IpoptSolver:
@@ -102,7 +103,7 @@ class IpoptSolver:
         """IPOPT asks for itself at every iteration."""
 
     def solve(self, data: Any, *, start: str, warm: Any, tol: float, max_iterations: int, max_seconds: float,
-              stopped: Callable[[], bool]) -> Any:
+              stopped: Callable[[], bool], mu: float | None = None) -> Any:
         """One solve, always from the guess in `data`."""
         return self.solver.solve(data, tol=tol, max_iterations=max_iterations, max_seconds=max_seconds, stopped=stopped,
                                  options=self.ipopt.options)

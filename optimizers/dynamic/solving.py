@@ -21,7 +21,8 @@ from twin import errors
 from twin.status import Status
 
 ENDING = 10.0  # seconds that the end of the process waits for a search that was given up
-PATIENCE = 0.05  # seconds that a stopped search has to hand in what it holds
+LOOK = 0.01  # seconds between looks at the clock and at Ctrl-C
+PATIENCE = 0.03  # seconds that a stopped search has to hand in what it holds
 COARSE_FROM = 40  # intervals from which random starts are first solved on a coarser grid
 POLISHED = 3
 PATIENT = 100  # iterations below which a search that did not converge was not meant to
@@ -81,7 +82,7 @@ class _Task:
         worker = threading.Thread(target=self._work, daemon=True, name="twinworks-trajectory")
         worker.start()
         try:
-            while not self.done.wait(min(0.02, max(self.stop.left, 0.001))):
+            while not self.done.wait(min(LOOK, max(self.stop.left, 0.001))):
                 if self.stop.left <= 0:
                     self.stop.end_solves()
                     self.done.wait(PATIENCE)
@@ -129,8 +130,9 @@ class _Task:
         best = self.search.best
         if best is not None and best.better_than(self.found):
             self.found = best
-        if self.found is not None and not self.found.usable and not self.stop() and self.options.iterations is None:
-            self.conflict = conflict.look(self.search, self.plan, self.found.decisions, self.number + POLISHED)
+        lost = None if self.found is None or self.found.usable or self.found.status is Status.NOT_FINITE else self.found
+        if lost is not None and not self.stop() and self.options.iterations is None:
+            self.conflict = conflict.look(self.search, self.plan, lost.decisions, self.number + POLISHED)
         self.complete = not self.stop() and not self.skipped
 
     def _fall_back(self, first: Decisions) -> None:
@@ -140,6 +142,8 @@ class _Task:
             return
         if self.options.iterations is not None or not solvers.ipopt_installed():
             return
+        if all(f.status is Status.NOT_FINITE for f in self.tried if f is not None):
+            return  # IPOPT would begin at the same point, where the model has no value
         self.say(f"{self.plan.name}: the engine did not converge; trying IPOPT")
         other = self.search.with_ipopt()
         found = other.once(other.grid(self.plan, first), first, 0)

@@ -200,8 +200,44 @@ class ModelBased:
                 miss = shown - self.curve(state.age) - level
                 level, slope = level + p / spread * miss, slope + c / spread * miss
                 p, c, q = p - p * p / spread, c - p * c / spread, q - c * c / spread
-        moved = _Belief(state.age + 1, level + slope, slope, p + 2.0 * c + q + self.level_sd**2, c + q, q + self.slope_sd**2)
+        moved = self.moved(_Belief(state.age, level, slope, p, c, q))
         return moved, self._info(moved, message)
+
+    def moved(self, state: _Belief) -> _Belief:
+        """State one run later, with nothing measured.
+
+        Parameters
+        ----------
+        state
+            As `init` or `step` gave it.
+        """
+        p, c, q = state.p_level, state.p_cross, state.p_slope
+        return _Belief(state.age + 1, state.level + state.slope, state.slope, p + 2.0 * c + q + self.level_sd**2, c + q,
+                       q + self.slope_sd**2)
+
+    def expected(self, state: _Belief) -> float:
+        """The parameter that the next run is expected to have.
+
+        Parameters
+        ----------
+        state
+            As `init` or `step` gave it.
+        """
+        return math.exp(self.curve(state.age) + state.level)
+
+    def setting_for(self, value: float) -> tuple[float, str]:
+        """The setting with which the model meets the target at a value of the parameter, and a sentence where a limit holds it.
+
+        Parameters
+        ----------
+        value
+            Of the parameter.
+        """
+        found = _crossing(lambda u: self.predict(u, value), self.target, self.lower, self.upper)
+        if found is not None:
+            return found, ""
+        found = min((self.lower, self.upper), key=lambda u: abs(self.predict(u, value) - self.target))
+        return found, f"The setting is held at its limit {found:.6g}: the target is out of reach in the next run."
 
     def implied(self, measured: float, applied: float) -> float:
         """The parameter with which the model gives what was measured.
@@ -220,12 +256,8 @@ class ModelBased:
         return math.exp(value)
 
     def _info(self, state: _Belief, message: str) -> RunInfo:
-        value = math.exp(self.curve(state.age) + state.level)
-        found = _crossing(lambda u: self.predict(u, value), self.target, self.lower, self.upper)
-        held = ""
-        if found is None:
-            found = min((self.lower, self.upper), key=lambda u: abs(self.predict(u, value) - self.target))
-            held = f"The setting is held at its limit {found:.6g}: the target is out of reach in the next run."
+        value = self.expected(state)
+        found, held = self.setting_for(value)
         estimate = {"parameter": value, "level": state.level, "slope": state.slope, "sd": math.sqrt(state.p_level)}
         return RunInfo(Status.SUCCESS, held or message, found, self.predict(found, value), estimate)
 

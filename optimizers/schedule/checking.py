@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from optimizers.schedule.network import off_grid, refuse
 from twin import errors
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ def check(plan: Schedule) -> None:
     twin.errors.SpecError
         One sentence for each mistake.
     """
-    found = list(mistakes(plan))
-    if found:
-        raise errors.SpecError("\n".join(found), mistakes=tuple(found))
+    refuse(mistakes(plan))
 
 
 def mistakes(plan: Schedule) -> Iterator[str]:
@@ -37,6 +36,7 @@ def mistakes(plan: Schedule) -> Iterator[str]:
         yield f"The step is {plan.step:g} {plan.time_unit}. Expected more than 0."
         return
     yield from _units(plan)
+    yield from _crews(plan)
     yield from _tasks(plan)
     yield from _dates(plan)
     yield from _links(plan)
@@ -67,12 +67,21 @@ def _units(plan: Schedule) -> Iterator[str]:
                 yield from _grid(plan, f"The changeover {pair[0]} -> {pair[1]} of '{unit.name}'", (time,))
 
 
+def _crews(plan: Schedule) -> Iterator[str]:
+    yield from _twice("crew", [c.name for c in plan.crews])
+    yield from _twice("buffer", [b.name for b in plan.buffers])
+    for crew in plan.crews:
+        for window, _ in crew.absent:
+            yield from _grid(plan, f"The absence {window} of '{crew.name}'", (window.start, window.end))
+            if crew.present(window.start) < 0:
+                away = crew.size - crew.present(window.start)
+                yield (f"{away} of '{crew.name}' are away at {window.start:g} {plan.time_unit} ({window}). Expected {crew.size} "
+                       "at most, its size.")
+
+
 def _grid(plan: Schedule, what: str, times: Sequence[float]) -> Iterator[str]:
-    for time in times:
-        if abs(time / plan.step - round(time / plan.step)) > 1e-6:
-            yield (f"{what} has the time {time:g} {plan.time_unit}. Expected a whole multiple of the step, {plan.step:g} "
-                   f"{plan.time_unit}. "
-                   "Round it, or make the step smaller.")
+    for sentence in off_grid(what, times, plan.step, plan.time_unit):
+        yield f"{sentence} Round it, or make the step smaller."
 
 
 def _tasks(plan: Schedule) -> Iterator[str]:

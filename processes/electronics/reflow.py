@@ -123,6 +123,8 @@ class ReflowSection(Tunnel):
     capacity = twin.parameter(2.2e6, "J/(m**3 K)", bounds=(1e4, 1e8), source=SIZE, doc="volumetric heat capacity")
     h_top = twin.parameter(42.0, "W/(m**2 K)", bounds=(0, 1000), source=SIZE, doc="convection above")
     h_bottom = twin.parameter(30.0, "W/(m**2 K)", bounds=(0, 1000), source=SIZE, doc="convection below")
+    fan = twin.parameter((1.0, 1.0, 1.0, 1.0), "-", shape=("regions",), bounds=(0.05, 20), scale="log", source=SIZE,
+                         doc="convection in each region over h_top and h_bottom")
     emissivity = twin.parameter(0.8, "-", bounds=(0, 1), source=SIZE, doc="of the faces")
 
     @twin.term("W/m**2", lower=-1e6, upper=1e6)
@@ -139,10 +141,11 @@ class ReflowSection(Tunnel):
 
     def ends(self, first: Any, last: Any, s: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Layers beyond the faces that carry the flux of the faces by conduction."""
-        air = self.air(self.position(s.time))
+        where = self.position(s.time)
+        air, fan = self.air(where), self.region_value(self.fan, where)
         dz = self.thickness * 1e-3 / self.cells
-        above = self.face_flux(air, first.temperature, self.h_top)
-        below = self.face_flux(air, last.temperature, self.h_bottom)
+        above = self.face_flux(air, first.temperature, self.h_top * fan)
+        below = self.face_flux(air, last.temperature, self.h_bottom * fan)
         return {"temperature": first.temperature + above * dz / self.conductivity}, \
             {"temperature": last.temperature + below * dz / self.conductivity}
 

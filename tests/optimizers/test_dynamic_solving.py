@@ -121,11 +121,12 @@ def test_limits_in_conflict_are_named_and_the_nearest_run_comes_back():
         optimizers.solve(problem, execution="python")
 
 
-@pytest.mark.slow  # a minute: IPOPT is tried as well
-def test_a_model_without_a_value_is_told():
-    """The logarithm of a negative number: the sentence names model, time and signal, and nothing is raised."""
-    problem = optimizers.Trajectory(Cliff(), minimize="x", moves="u", intervals=4, duration=2, inputs={})
-    found = optimizers.solve(problem, max_seconds=5.0, **FAST)
+@pytest.mark.parametrize("limits", [{}, {"x": (0, 5)}])
+def test_a_model_without_a_value_is_told(limits):
+    """The logarithm of a negative number: model, time and signal are named, nothing is raised or tried twice."""
+    problem = optimizers.Trajectory(Cliff(), minimize="x", moves="u", intervals=4, duration=2, limits=limits)
+    found = optimizers.solve(problem, **FAST)
+    assert len(found.stats["solves"]) <= 2
     assert found.status is Status.NOT_FINITE
     assert found.objective is None
     assert "Cliff: the run could not be simulated to its end" in found.message
@@ -163,21 +164,59 @@ def test_rate_limit_linear_input_and_total():
 
 
 def test_ctrl_c_returns_the_best_so_far_at_once():
-    """An interrupt in a long search is answered within 0.1 s with what is there."""
-    problem = _long()
-    pressed = []
+    """An interrupt in a long search is answered within 0.1 s with what is there; best of three, the machine is shared."""
+    late = []
+    for _ in range(3):
+        problem, pressed = _long(), []
 
-    def press():
-        pressed.append(time.perf_counter())
-        _thread.interrupt_main()
+        def press(pressed=pressed):
+            pressed.append(time.perf_counter())
+            _thread.interrupt_main()
 
-    timer = threading.Timer(1.5, press)
-    timer.start()
-    found = optimizers.solve(problem, starts=500, **FAST)
-    late = time.perf_counter() - pressed[0]
-    assert found.status is Status.STOPPED
-    assert late < 0.3  # 0.1 s on a quiet machine; the tests share theirs
-    assert found.message
+        timer = threading.Timer(1.5, press)
+        timer.start()
+        found = optimizers.solve(problem, starts=500, **FAST)
+        late.append(time.perf_counter() - pressed[0])
+        assert found.status is Status.STOPPED
+        assert found.message
+        if late[-1] < 0.1:
+            break
+    assert min(late) < 0.1
+
+
+class Eater(twin.DynamicModel):
+    """Cells that eat their substrate up: Monod's rate has a pole at -0.2 g/l, where polynomials go and the model does not."""
+
+    cells = twin.state("g/l", lower=0, upper=100, nominal=5)
+    substrate = twin.state("g/l", lower=0, upper=300, nominal=50)
+    product = twin.state("g/l", lower=0, upper=300, nominal=50)
+    volume = twin.state("l", lower=1, upper=400, nominal=100)
+    feed = twin.input("l/s", lower=0, upper=12, nominal=3)
+    mass = twin.output("g", lower=0, upper=1e5, nominal=10000)
+
+    def rhs(self, s):
+        growth = 0.408 / (1 + s.product / 16) * s.substrate / (0.22 + s.substrate)
+        making = 1 / (1 + s.product / 71.5) * s.substrate / (0.44 + s.substrate)
+        d = s.feed / s.volume
+        return {"cells": growth * s.cells - d * s.cells, "substrate": -10 * growth * s.cells + d * (150 - s.substrate),
+                "product": making * s.cells - d * s.product, "volume": s.feed}
+
+    def outputs(self, s):
+        return {"mass": s.product * s.volume}
+
+    def initial(self):
+        return {"cells": 1.0, "substrate": 150.0, "product": 0.0, "volume": 10.0}
+
+
+def test_states_stay_in_the_range_of_the_model_where_polynomials_leave_it():
+    """Ethanol batch (Chen and Hwang) of fixed length on 40 intervals: collocation alone finds what no run gives."""
+    problem = optimizers.Trajectory(Eater(), maximize="mass", moves="feed", intervals=40, duration=63,
+                                    limits={"volume": (None, 200)})
+    found = optimizers.solve(problem, **FAST)
+    assert found.status is Status.SUCCESS
+    assert found.stats["gap"] <= 1e-6
+    assert "substrate kept within the range of the model" in found.solver
+    assert found.replay["substrate"].min() >= 0
 
 
 def test_time_limit_is_kept():

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+import optimizers
 import twin
+from optimizers.schedule import Goal, PowerStates, schedule_from_tables
+from optimizers.schedule.checking import check
 from optimizers.schedule.job import read_plan
 from twin.cli.main import FAILED, REFUSED, main
 from twin.jobs import toml
@@ -69,6 +72,57 @@ def test_the_job_of_the_page(tmp_path: Path) -> None:
     written, shipped = (read_plan(toml.load(p)).plan for p in (tmp_path / "jobs" / "page.toml", JOBS / "melt_shop.toml"))
     assert (written.tasks, written.all_links, written.campaigns) == (shipped.tasks, shipped.all_links, shipped.campaigns)
     assert (written.prices, written.goal, written.hours) == (shipped.prices, shipped.goal, shipped.hours)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("registered")
+def test_cement_mills(tmp_path: Path) -> None:
+    """Crews, silos, what the mills are set for, a power limit: proved, and each of them counts."""
+    done = twin.run_job(JOBS / "cement_mills.toml", output=tmp_path / "out")
+    best = done.value.best
+    assert (done.status, best.objective, best.bound) == (Status.SUCCESS, 5992, 5992)
+    assert done.value.compared == 8464
+    packing = [p for p in best.replay.placed if p.unit == "packer"]
+    assert all(p.start % 24 >= 6 and p.end % 24 <= 22 for p in packing)
+
+
+def test_every_table_is_read() -> None:
+    """Crews and their absences, buffers, power states, what a unit is set for."""
+    plan = read_plan(toml.load(JOBS / "cement_mills.toml")).plan
+    assert plan.tasks["lot 1/pack"].ways[0].crews == {"packers": 2}
+    assert [c.present(t) for c in plan.crews for t in (3, 12, 23)] == [0, 2, 0]
+    assert (plan.buffers[0].places, plan.all_links[0].buffer) == (3, "silos")
+    assert [u.changeover.initial if u.changeover else "" for u in plan.units] == ["CEM I", "CEM II", ""]
+    states = {"idle": 2, "on_time": 2, "on_power": 5, "off_time": 1, "off_power": 1}
+    tables = {"tasks": [{"order": "A", "task": "t", "unit": "oven", "duration": 2, "power": 4}],
+              "units": [{"unit": "oven", "group": "ovens", **states}]}
+    made = schedule_from_tables(tables, horizon=8, prices=[1, 1, 9, 9, 1, 1, 1, 1], goal=Goal())
+    assert made.units[0].states == PowerStates(2, 2, 5, 1, 1)
+    assert optimizers.solve(made).objective == 55  # on for 10, ready through the dear hours for 36, the task 8, off 1
+
+
+ROW = {"order": "A", "task": "t", "unit": "saw", "duration": 2}
+
+
+@pytest.mark.parametrize(("tables", "sentence"), [
+    ({"tasks": [{**ROW, "crews": "fitter 2, driver:x"}]}, "Expected names with numbers, such as 'fitter: 2; driver'"),
+    ({"tasks": [{**ROW, "crews": "fiter"}], "crews": [{"crew": "fitter", "size": 1}]}, "Did you mean 'fitter'"),
+    ({"tasks": [{**ROW, "crews": "fitter: 3"}], "crews": [{"crew": "fitter", "size": 2}]}, "needs 3 of 'fitter'. There are 2"),
+    ({"tasks": [ROW], "crews": [{"crew": "fitter", "size": 1.5}]}, "has '1.5' as size. Expected a whole number"),
+    ({"tasks": [ROW], "crews": [{"crew": "fitter", "size": 1}],
+      "absences": [{"crew": "fitter", "start": 0, "end": 1, "number": 2}]},
+     "2 of 'fitter' are away at 0"),
+    ({"tasks": [ROW], "absences": [{"crew": "fitter", "start": 0, "end": 1, "number": 2}]}, "crew 'fitter'"),
+    ({"tasks": [ROW], "closed": [{"unit": "sw", "start": 0, "end": 1}]}, "Did you mean 'saw'"),
+    ({"tasks": [ROW], "units": [{"unit": "sew"}]}, "Did you mean 'sew'"),
+    ({"tasks": [ROW], "units": [{"unit": "saw", "on_time": 1}]}, "on_time and no idle power"),
+    ({"tasks": [ROW], "units": [{"unit": "saw", "set_for": "A"}]}, "no changeovers for it"),
+    ({"tasks": [ROW, {**ROW, "task": "u"}], "links": [{"before": "A/t", "after": "A/u", "buffer": "silo"}]}, "buffer 'silo'"),
+])
+def test_mistakes_in_tables(tables: dict[str, list[dict[str, object]]], sentence: str) -> None:
+    """A sentence each, with the nearest name."""
+    with pytest.raises((twin.SpecError, twin.DataError), match=re.escape(sentence)):
+        check(schedule_from_tables(tables))
 
 
 @pytest.mark.usefixtures("registered")

@@ -161,3 +161,47 @@ def test_oxidation_time_for_a_target() -> None:
         state, info = control.step(state, grown, setting)
         setting = info.setting
     assert grown == pytest.approx(0.1, rel=0.002)
+
+
+def test_wear_forecast_tells_when_the_pad_is_at_its_limit() -> None:
+    """Closed form: k exp(fall (1 - exp(-age / runs))) u = target reaches u = upper at a known age; the worst case is sooner."""
+    curve = r2r.DriftCurve(math.log(200.0), math.log(0.5), 12.0, start_sd=0.05, run_sd=0.01)
+    control = r2r.ModelBased(lambda u, k: k * u, 500.0, curve, lower=0.5, upper=4.0, level_sd=0.003, slope_sd=1e-4)
+    found = r2r.forecast_wear(control, control.init(), 40)
+    age = -12.0 * math.log(1.0 - math.log(500 / 4.0 / 200.0) / math.log(0.5))
+    assert found.runs_left == math.ceil(age)
+    assert found.runs_sure < found.runs_left
+    assert f"in {found.runs_left} runs; in the worst case in {found.runs_sure} runs" in str(found)
+    assert found.settings[3] == pytest.approx(500 / 200 * 2 ** (1 - math.exp(-3 / 12)), rel=1e-9)
+    # a pad that proves better than the curve lasts longer, and is known better
+    state = control.init()
+    for k in range(8):
+        u = control.setting_for(control.expected(state))[0]
+        state, _ = control.step(state, 1.06 * math.exp(curve(k)) * u, u)
+    later = r2r.forecast_wear(control, state, 40)
+    assert 8 + later.runs_left > found.runs_left
+    assert later.parameter_high[0] / later.parameter_low[0] < found.parameter_high[0] / found.parameter_low[0]
+    assert "stays within its limits for all 3 runs" in str(r2r.forecast_wear(control, control.init(), 3, sure=0.0))
+    assert len(later.plot().axes) == 1
+    with pytest.raises(twin.SpecError, match="runs is 0"):
+        r2r.forecast_wear(control, state, 0)
+
+
+def test_worst_case_of_the_forecast_covers_simulated_lives() -> None:
+    """Pads drawn from the curve, two standard deviations: the limit comes before the worst case in 1 to 5 % of 600 lives."""
+    curve = r2r.DriftCurve(math.log(200.0), math.log(0.5), 12.0, start_sd=0.05, run_sd=0.01)
+    control = r2r.ModelBased(lambda u, k: k * u, 500.0, curve, lower=0.5, upper=4.0, level_sd=0.0, slope_sd=1e-9)
+    sure = r2r.forecast_wear(control, control.init(), 60).runs_sure
+    draw, early = np.random.default_rng(2), 0
+    for start in 0.05 * draw.standard_normal(600):
+        end = next(k for k in range(100) if math.exp(curve(k) + start) * 4.0 < 500.0)
+        early += end < sure
+    assert 0.003 < early / 600 < 0.05
+
+
+def test_cheapest_life_by_hand() -> None:
+    """Costs a run: 5, 4, 3.75, 3.8 ...: the third run is the last one; without settings it is told."""
+    assert r2r.best_change([2.0, 3.0, 3.25, 3.95], change_cost=3.0, setting_cost=1.0) == (3, pytest.approx(3.75))
+    assert r2r.best_change([2.0] * 9, change_cost=3.0, setting_cost=1.0)[0] == 9
+    with pytest.raises(twin.SpecError, match="got no settings"):
+        r2r.best_change([], change_cost=1.0, setting_cost=1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import twin
 from benchmarks.problems import simpy_line
 from twin.engine import load_numba, load_text, records
 from twin.engine.translate_llvm import LlvmTranslator
-from twin.lines import Law, Line, Station, events, random_numbers, simulate_line, simulation
+from twin.lines import Law, Line, Station, events, in_turn, random_numbers, simulate_line, simulation
 
 
 def test_queue_has_the_length_of_theory() -> None:
@@ -52,7 +53,7 @@ def test_same_statistics_as_simpy() -> None:
     """Random times, breakdowns: the mean of simpy's replications lies in our interval, widened by its own error."""
     simpy = pytest.importorskip("simpy")
 
-    def exponential(mean: float) -> object:
+    def exponential(mean: float) -> Callable[[random.Random], float]:
         return lambda d: d.expovariate(1 / mean)
 
     # type: ignore[arg-type]
@@ -74,28 +75,67 @@ def rich() -> Line:
                  Station("oven", Law.normal(3.0, 0.2), buffer=6, batch=4)], products=["A"] * 4 + ["B"] * 4)
 
 
-def test_uncompiled_text_does_the_same() -> None:
+def in_row() -> Line:
+    """Single machines: two products with setups, breakdowns that need not end in time."""
+    change = {("A", "B"): 3.0, ("B", "A"): 2.0}
+    return Line([Station("cut", {"A": 1.1, "B": 0.7}, buffer=2, setup=change, life=9.3, repair=4.1),
+                 Station("drill", {"A": 0.9, "B": 1.6}, buffer=1, life=5.2, repair=1.3), Station("wash", 1.0, buffer=3),
+                 Station("pack", {"A": 1.3, "B": 0.2}, buffer=2, setup=change)], products=["A"] * 3 + ["B"] * 2)
+
+
+@pytest.mark.parametrize(("line", "run"), [(rich(), events.run_line), (in_row(), in_turn.run_in_turn)])
+def test_uncompiled_text_does_the_same(line: Line, run: Callable[[events.LineRecord], int]) -> None:
     """The engine's subset is Python: the same parts leave at the same times, to the last bit or the last bits of log."""
-    line = rich()
     compiled = simulate_line(line, duration=200, seed=5)
     shared = simulation._results(line, 1, 1000)
     record, _ = simulation._record(line, 200, 0.0, 0, np.array([simulation._stream(5, 0)], np.int64), shared)
     record.span[0], record.span[1] = 0, 1
-    assert events.run_line(record) == 1
+    assert run(record) == 1
     left = shared["log"][:, 0][shared["log"][:, 0] > 0]
     np.testing.assert_allclose(compiled.departures, left, rtol=1e-12)
     assert compiled.events == shared["totals"][0, 3] > 250
 
 
-def test_llvm_does_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("line", "entry"), [(rich(), "run_line"), (in_row(), "run_in_turn")])
+def test_llvm_does_the_same(monkeypatch: pytest.MonkeyPatch, line: Line, entry: str) -> None:
     """Without a C compiler."""
-    compiled = simulate_line(rich(), duration=200, seed=5)
-    sources = load_text.text_of([records, random_numbers, events])
-    kept, entry = load_numba._load(load_numba._compile(LlvmTranslator().translate(sources, ("run_line",))), "run_line")
-    monkeypatch.setattr(simulation.load_text, "compiled", lambda *a, **k: entry)
-    again = simulate_line(rich(), duration=200, seed=5)
+    compiled = simulate_line(line, duration=200, seed=5)
+    sources = load_text.text_of([records, random_numbers, events, *([in_turn] if entry == "run_in_turn" else [])])
+    kept, function = load_numba._load(load_numba._compile(LlvmTranslator().translate(sources, (entry,))), entry)
+    monkeypatch.setattr(simulation.load_text, "compiled", lambda *a, **k: function)
+    again = simulate_line(line, duration=200, seed=5)
     assert kept is not None
     np.testing.assert_allclose(compiled.departures, again.departures, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("duration", "warm_up"), [(400, 0), (401.7, 50), (3, 1)])
+def test_without_event_list_the_same(monkeypatch: pytest.MonkeyPatch, duration: float, warm_up: float) -> None:
+    """Plain lines are followed part by part: with fixed times all results are those of the list of events."""
+    follow = simulate_line(in_row(), duration=duration, warm_up=warm_up)
+    monkeypatch.setattr(simulation, "plain", lambda line: False)
+    listed = simulate_line(in_row(), duration=duration, warm_up=warm_up)
+    np.testing.assert_allclose(follow.departures, listed.departures, rtol=1e-12)
+    for name in ("throughput", "good", "finished", "in_line", "lost", "duration"):
+        np.testing.assert_allclose(getattr(follow, name), getattr(listed, name), rtol=1e-12, err_msg=name)
+    assert follow.made == listed.made
+    assert follow.events == listed.events
+    for station, row in follow.shares.items():
+        assert row == pytest.approx(listed.shares[station], abs=1e-12)
+
+
+def test_without_event_list_the_same_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With random times: throughput, parts in the line and shares of both agree within their errors."""
+    line = Line([Station(f"S{k}", Law.lognormal(1.0, 0.4), buffer=2, life=Law.weibull(30, 1.5), repair=Law.exponential(4))
+                 for k in range(4)])
+    follow = simulate_line(line, duration=800, warm_up=100, replications=400, seed=8)
+    monkeypatch.setattr(simulation, "plain", lambda line: False)
+    listed = simulate_line(line, duration=800, warm_up=100, replications=400, seed=9)
+    for name in ("throughput", "in_line"):
+        a, b = getattr(follow, name), getattr(listed, name)
+        assert abs(a.mean() - b.mean()) < 4 * ((a.var() + b.var()) / 400) ** 0.5
+    for station, row in follow.shares.items():
+        assert row == pytest.approx(listed.shares[station], abs=0.01)
+    assert follow.events == pytest.approx(listed.events, rel=0.01)
 
 
 def test_parts_are_conserved_and_time_adds_up() -> None:
@@ -120,17 +160,18 @@ def test_replications_do_not_depend_on_threads() -> None:
 
 def test_laws_have_their_means() -> None:
     """Mean of 20,000 draws."""
-    state = [int(v) for v in simulation._stream(1, 1)]
+    state, pool = [*simulation._stream(1, 1), random_numbers.AHEAD], [0.0] * (2 * random_numbers.AHEAD)
     for law in (Law.exponential(3), Law.uniform(1, 4), Law.triangular(1, 2, 6), Law.weibull(2, 1.5), Law.normal(10, 2),
                 Law.lognormal(5, 2),
                 Law.constant(2)):
-        draws = [random_numbers.sample(list(law.row), state) for _ in range(20_000)]
+        draws = [random_numbers.sample(list(law.row), state, pool) for _ in range(20_000)]
         assert np.mean(draws) == pytest.approx(law.mean, rel=0.03)
 
 
 def test_generator_is_the_published_one() -> None:
     """MRG32k3a with all seeds 12345: the first number is 0.1270111501 (L'Ecuyer's test program prints 0.127011)."""
-    assert random_numbers.uniform([12345] * 6) == pytest.approx(0.127011, abs=1e-6)
+    pool = [0.0] * (2 * random_numbers.AHEAD)
+    assert random_numbers.uniform([12345] * 6 + [random_numbers.AHEAD], pool) == pytest.approx(0.127011, abs=1e-6)
 
 
 @pytest.mark.parametrize(("make", "sentence"), [

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from twin.engine.records import IntegerRows, Integers, Matrix, Vector
-from twin.lines.random_numbers import sample, uniform
+from twin.lines.random_numbers import AHEAD, NEXT, sample, uniform
 
 STATIONS, MACHINES, PRODUCTS, PARTS, LIMIT, KEPT = 0, 1, 2, 3, 4, 5
 IDLE, BUSY, BLOCKED, DOWN, SETTING = 0, 1, 2, 3, 4
@@ -45,7 +45,9 @@ class LineRecord(NamedTuple):
     queue: IntegerRows  # products that wait before each station
     head: Integers
     held: Integers
+    taken: Matrix  # when the last parts were taken from the places before each station, as many as there are
     stream: Integers  # state of the random numbers
+    pool: Vector  # numbers made ahead
     streams: IntegerRows  # one row a replication
     span: Integers  # first and end of the replications, stop flag
     times: Matrix  # [replication][machine * 5 + state]: time in each state
@@ -55,14 +57,18 @@ class LineRecord(NamedTuple):
     tally: Integers  # COME, INSIDE, LOST, FINISHED, COUNTED
 
 
+def book(r: LineRecord, m: int, state: int, begin: float, end: float, rep: int) -> int:
+    """Book the time of a machine in a state, as far as it is counted."""
+    low = max(begin, r.horizon[1])
+    high = min(end, r.horizon[0])
+    times = r.times[rep]
+    times[m * 5 + state] += high - min(low, high)  # no branch: whether a part waits cannot be predicted
+    return 0
+
+
 def note(r: LineRecord, m: int, now: float, rep: int) -> int:
     """Book the time of a machine in its state up to now."""
-    begin = r.since[m]
-    if begin < r.horizon[1]:
-        begin = r.horizon[1]
-    if now > begin:
-        times = r.times[rep]
-        times[m * 5 + r.state[m]] += now - begin
+    book(r, m, r.state[m], r.since[m], now, rep)
     r.since[m] = now
     return 0
 
@@ -104,7 +110,7 @@ def take(r: LineRecord, m: int, now: float, rep: int) -> int:
         r.state[m] = SETTING
         r.clock[m] = now + change
     else:
-        begin_work(r, m, now, sample(r.work[s * r.size[PRODUCTS] + product], r.stream))
+        begin_work(r, m, now, sample(r.work[s * r.size[PRODUCTS] + product], r.stream, r.pool))
     return 1
 
 
@@ -178,13 +184,14 @@ def advance(r: LineRecord, at: int, now: float, rep: int) -> int:
     return 0
 
 
-def replicate(r: LineRecord, rep: int) -> int:
-    """One replication."""
+def prepare(r: LineRecord, rep: int) -> int:
+    """An empty line with the random numbers of a replication."""
     stations = r.size[STATIONS]
     machines = r.size[MACHINES]
     row = r.streams[rep]
     for i in range(6):
         r.stream[i] = row[i]
+    r.stream[NEXT] = AHEAD
     totals = r.totals[rep]
     times = r.times[rep]
     for i in range(6):
@@ -203,19 +210,29 @@ def replicate(r: LineRecord, rep: int) -> int:
         r.alive[m] = FAR
         s = r.station[m]
         if r.life[s][0] >= 0.0:
-            r.alive[m] = sample(r.life[s], r.stream)
+            r.alive[m] = sample(r.life[s], r.stream, r.pool)
     made = r.made[rep]
     for p in range(r.size[PRODUCTS]):
         made[p] = 0
     for i in range(5):
         r.tally[i] = 0
+    return 0
+
+
+def replicate(r: LineRecord, rep: int) -> int:
+    """One replication."""
+    stations = r.size[STATIONS]
+    machines = r.size[MACHINES]
+    totals = r.totals[rep]
+    made = r.made[rep]
+    prepare(r, rep)
     now = 0.0
     events = 0
     area = 0.0
     last_time = r.horizon[1]
     arrival = FAR
     if r.arrival[0][0] >= 0.0:
-        arrival = sample(r.arrival[0], r.stream)
+        arrival = sample(r.arrival[0], r.stream, r.pool)
     advance(r, 0, now, rep)
     end = r.horizon[0]
     clock = r.clock
@@ -247,27 +264,27 @@ def replicate(r: LineRecord, rep: int) -> int:
             r.tally[COME] += 1
             if r.tally[COME] == r.size[PARTS]:
                 r.tally[COME] = 0
-            arrival = now + sample(r.arrival[0], r.stream)
+            arrival = now + sample(r.arrival[0], r.stream, r.pool)
             wake(r, 0, now, rep)
             continue
         m = which
         s = r.station[m]
         note(r, m, now, rep)
         if r.state[m] == SETTING:
-            begin_work(r, m, now, sample(r.work[s * r.size[PRODUCTS] + r.product[m]], r.stream))
+            begin_work(r, m, now, sample(r.work[s * r.size[PRODUCTS] + r.product[m]], r.stream, r.pool))
         elif r.state[m] == DOWN:
-            r.alive[m] = sample(r.life[s], r.stream)
+            r.alive[m] = sample(r.life[s], r.stream, r.pool)
             begin_work(r, m, now, r.left[m])
         elif r.alive[m] < r.left[m]:
             r.left[m] -= r.alive[m]
             r.state[m] = DOWN
-            r.clock[m] = now + sample(r.repair[s], r.stream)
+            r.clock[m] = now + sample(r.repair[s], r.stream, r.pool)
         else:
             if r.alive[m] < FAR:
                 r.alive[m] -= r.left[m]
             fine = r.batch[s]
             scrap = 0
-            if r.good[s] < 1.0 and uniform(r.stream) > r.good[s]:
+            if r.good[s] < 1.0 and uniform(r.stream, r.pool) > r.good[s]:
                 scrap = 1
             if s == stations - 1 or scrap == 1:
                 r.tally[INSIDE] -= fine

@@ -10,7 +10,7 @@ from typing import Any
 
 from twin import errors
 from twin.engine import load_text, records, workers
-from twin.lines import events, random_numbers
+from twin.lines import events, in_turn, random_numbers
 from twin.lines.line import Line, Station, law_of
 from twin.status import Status
 
@@ -168,7 +168,7 @@ def simulate_line(line: Line, *, duration: float, warm_up: float = 0.0, replicat
     streams = np.array([_stream(seed, k) for k in range(replications)], np.int64)
     number = 1 if replications == 1 else max(1, min(threads or workers.default_threads(), replications))
     chunk = max(1, min(64, replications // (4 * number)))
-    run = _entry()
+    run = _entry(plain(line) and not parts)
     members = [_record(line, duration, warm_up, parts, streams, shared) for _ in range(number)]
     begins = itertools.count(0, chunk)
 
@@ -192,9 +192,14 @@ def simulate_line(line: Line, *, duration: float, warm_up: float = 0.0, replicat
     return _result(line, shared, replications, warm_up)
 
 
-def _entry() -> Callable[[events.LineRecord, Any], int]:
-    sources = load_text.text_of([records, random_numbers, events])
-    compiled = load_text.compiled(sources, "run_line", scalar=True)
+def plain(line: Line) -> bool:
+    """True where parts follow each other one by one, so that no list of events is needed."""
+    return line.arrivals is None and all(s.machines == 1 and s.batch == 1 and s.good == 1.0 for s in line.stations)
+
+
+def _entry(in_order: bool) -> Callable[[events.LineRecord, Any], int]:
+    sources = load_text.text_of([records, random_numbers, events, *([in_turn] if in_order else [])])
+    compiled = load_text.compiled(sources, "run_in_turn" if in_order else "run_line", scalar=True)
     return lambda record, slots: int(compiled(slots.ctypes.data))
 
 
@@ -253,8 +258,9 @@ def _record(line: Line, duration: float, warm_up: float, parts: int, streams: An
         "sequence": whole([names.index(p) for p in line.products]), "good": np.array([s.good for s in stations], float),
         "state": whole([0] * m), "clock": np.zeros(m), "left": np.zeros(m), "alive": np.zeros(m), "since": np.zeros(m),
         "product": whole([0] * m),
-        "was": whole([0] * m), "queue": np.zeros((n, places), np.int64), "head": whole([0] * n), "held": whole([0] * n),
-        "stream": whole([0] * 6),
+        "was": whole([0] * m), "queue": np.zeros((n, places), np.int64),
+        "head": whole([0] * n), "held": whole([0] * n), "taken": np.zeros((n, places)),
+        "stream": whole([0] * 7), "pool": np.zeros(2 * random_numbers.AHEAD),
         "streams": streams, "span": whole([0, 0, 0]), "tally": whole([0] * 5), **shared,
     }
     record = events.LineRecord(**arrays)  # type: ignore[arg-type]

@@ -228,10 +228,9 @@ class Trajectory:
         frame.attrs.update(units=units, time_unit=self.time_unit, model=self.model, status=str(self.status))
         return frame
 
-    def table(self) -> Any:
-        """DataFrame: one row a signal with unit, first, last, range, limits, and what lies beyond them."""
+    def _ranges(self) -> list[dict[str, Any]]:
+        """The rows of `table`."""
         import numpy as np
-        import pandas as pd
 
         rows = []
         for name in self.names():
@@ -243,14 +242,21 @@ class Trajectory:
                          "max": values.max(initial=-math.inf), "lower": signal.lower, "upper": signal.upper,
                          "beyond": float(worst.max(initial=0.0)),
                          "share_beyond": float(out.mean()) if out.size else 0.0})
-        return pd.DataFrame(rows).set_index("signal")
+        return rows
+
+    def table(self) -> Any:
+        """DataFrame: one row a signal with unit, first, last, range, limits, and what lies beyond them."""
+        import pandas as pd
+
+        return pd.DataFrame(self._ranges()).set_index("signal")
 
     @property
     def excursions(self) -> tuple[str, ...]:
         """A sentence for each signal that left its limits: there the model is extrapolated, whatever the status says."""
         said = []
-        for name, row in self.table().query("beyond > 0").iterrows():
-            if row["beyond"] <= 1e-9 * abs(self.row(str(name)).signal.nominal):
+        for row in self._ranges():
+            name = row["signal"]
+            if row["beyond"] <= 1e-9 * abs(self.row(name).signal.nominal):
                 continue  # rounding error at a limit
             reached = row["max"] if row["max"] > row["upper"] else row["min"]
             said.append(f"{self.model}.{name} reached {reached:.6g} {row['unit']}; its limits are {row['lower']:g} to "
