@@ -137,7 +137,7 @@ class Transcription:
         self.names = [r.signal.name for role in ("input", "disturbance") for r in model.layout(role)]
         self.resets = tuple((k, step) for k, p in enumerate(plan.phases) for step in range(len(p.reset)))
 
-    # -- rows of p_edge: length (constant, by free phase), time at the start (same), given values, their change, who moves, resets,
+    # -- rows of p_edge: length (constant, by free phase), time at the start (same), given values, change, who moves, resets,
     #    parameters of the model: new values cost no compilation
 
     @functools.cached_property

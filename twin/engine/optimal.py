@@ -126,7 +126,7 @@ class OcpResult:
     status, code
         How it ended.
     objective, iterations, error, violation, restorations, further_starts
-        Cost; iterations; scaled error of the optimality conditions; largest violation (scaled); how often it began anew elsewhere.
+        Cost; iterations; scaled error of the optimality conditions; largest violation (scaled); starts after the first.
     """
 
     def __init__(self, solver: OcpSolver) -> None:
