@@ -52,8 +52,8 @@ class Chains(NamedTuple):
     cost: Matrix  # best cost of a stage that ends at each step
     by: IntegerRows  # its mode
     ready: Vector  # best cost up to a start at each step
-    source: IntegerRows  # end of the stage before that it comes from
-    queue: Integers
+    spare: Vector
+    blocked: Integers  # closed or short of power: how many steps before each one
     old_start: Integers
     old_mode: Integers
     best_start: Integers
@@ -78,71 +78,109 @@ def lateness(c: Chains, order: int, end: int) -> float:
     return late
 
 
+def overlap(out: Vector, given: Vector, shift: int, count: int) -> int:
+    """The lesser of each number and the one `shift` places before it."""
+    for t in range(shift):
+        out[t] = given[t]
+    for t in range(shift, count):
+        out[t] = min(given[t], given[t - shift])
+    return 0
+
+
+def delay(out: Vector, given: Vector, shift: int, count: int) -> int:
+    """Each number `shift` places later, nothing before."""
+    for t in range(shift):
+        out[t] = NOWHERE
+    for t in range(shift, count):
+        out[t] = given[t - shift]
+    return 0
+
+
 def get_ready(c: Chains, order: int, stage: int) -> int:
     """Least cost up to a start of a stage at each step, over the ends of the stage before that the waits allow."""
-    steps = c.size[STEPS]
+    count = c.size[STEPS] + 1
     ready = c.ready
     if stage == 0:
-        for t in range(steps + 1):
+        for t in range(count):
             ready[t] = 0.0
         for t in range(c.release[order]):
             ready[t] = NOWHERE
         return 0
     row = order * c.size[STAGES] + stage
-    low = c.wait_low[row]
-    high = c.wait_high[row]
     before = c.cost[stage - 1]
-    source = c.source[stage]
-    queue = c.queue
-    head = 0
-    tail = 0
-    for t in range(steps + 1):
-        e = t - low
-        if e >= 0:
-            while tail > head and before[queue[tail - 1]] >= before[e]:
-                tail -= 1
-            queue[tail] = e
-            tail += 1
-        while tail > head and queue[head] < t - high:
-            head += 1
-        if tail > head:
-            source[t] = queue[head]
-            ready[t] = before[queue[head]]
-        else:
-            source[t] = -1
-            ready[t] = NOWHERE
+    spare = c.spare
+    width = c.wait_high[row] - c.wait_low[row] + 1
+    if width >= count:  # any time after the end: the least so far
+        least = NOWHERE
+        for t in range(count):
+            least = min(least, before[t])
+            spare[t] = least
+        delay(ready, spare, c.wait_low[row], count)
+        return 0
+    # The least of 2, 4, 8 ... ends in a row from the least of half as many, the rest by two that overlap.
+    overlap(spare, before, 0, count)
+    had = 1
+    while had < width:
+        shift = had if had < width - had else width - had
+        overlap(ready, spare, shift, count)
+        had += shift
+        shift = had if had < width - had else width - had
+        overlap(spare, ready, shift, count)
+        had += shift
+    delay(ready, spare, c.wait_low[row], count)
     return 0
 
 
-def try_gap(c: Chains, order: int, stage: int, k: int, first: int, last: int, change: float, bad: int) -> int:
-    """Cost of every start of a mode within a gap of its unit; the last step seen whose power is too high."""
+def end_before(c: Chains, order: int, stage: int, start: int) -> int:
+    """The end of the stage before from which `ready` at a start comes; the latest of several."""
     row = order * c.size[STAGES] + stage
-    unit = c.unit[row][k]
-    length = c.length[row][k]
-    power = c.power[row][k]
-    shut = c.shut[unit]
-    penalty = c.penalty[unit]
-    cost = c.cost[stage]
-    by = c.by[stage]
-    base = c.extra[row][k] + change
-    final = stage == c.stages[order] - 1
-    load = c.load
-    limit = c.limit
-    seen = first
+    before = c.cost[stage - 1]
+    best = start - c.wait_low[row]
+    first = start - c.wait_high[row]
+    first = first if first > 0 else 0
+    for e in range(first, start - c.wait_low[row] + 1):
+        best = e if before[e] <= before[best] else best
+    return best
+
+
+def lacking(load: Vector, limit: Vector, power: float, first: int, last: int) -> int:
+    """How many steps leave too little power."""
+    total = 0
+    for t in range(first, last):
+        total += 1 if load[t] + power > limit[t] + 1.0e-9 else 0
+    return total
+
+
+def block(blocked: Integers, shut: Integers, load: Vector, limit: Vector, power: float, first: int, last: int) -> int:
+    """How many steps before each one are closed or leave too little power."""
+    for t in range(first, last):
+        blocked[t + 1] = shut[t + 1] - shut[t] + (1 if load[t] + power > limit[t] + 1.0e-9 else 0)
+    total = 0
+    blocked[first] = 0
+    for t in range(first, last):
+        total += blocked[t + 1]
+        blocked[t + 1] = total
+    return 0
+
+
+def try_gap(cost: Vector, by: Integers, ready: Vector, price: Vector, penalty: Vector, blocked: Integers, first: int, last: int,
+            length: int, power: float, base: float, k: int) -> int:
+    """Cost of every start of a mode within a gap of its unit; without branches, so that several are done at once."""
     for t in range(first, last + 1):
-        if power > 0.0:
-            while seen < t + length:
-                if load[seen] + power > limit[seen] + 1.0e-9:
-                    bad = seen
-                seen += 1
-        if c.ready[t] < FAR and bad < t and shut[t + length] == shut[t]:
-            value = c.ready[t] + base + power * (c.price[t + length] - c.price[t]) + penalty[t + length] - penalty[t]
-            if final:
-                value += lateness(c, order, t + length)
-            if value < cost[t + length]:
-                cost[t + length] = value
-                by[t + length] = k
-    return bad
+        value = ready[t] + base + power * (price[t + length] - price[t]) + penalty[t + length] - penalty[t]
+        value = value if blocked[t + length] == blocked[t] else NOWHERE
+        old = cost[t + length]
+        by[t + length] = k if value < old else by[t + length]
+        cost[t + length] = value if value < old else old
+    return 0
+
+
+def shortest(c: Chains, row: int) -> int:
+    """Least duration of a row."""
+    least = c.length[row][0]
+    for k in range(1, c.modes[row]):
+        least = c.length[row][k] if c.length[row][k] < least else least
+    return least
 
 
 def best_place(c: Chains, order: int, alone: int) -> float:
@@ -151,6 +189,11 @@ def best_place(c: Chains, order: int, alone: int) -> float:
     """
     steps = c.size[STEPS]
     families = c.size[FAMILIES]
+    early = c.release[order]
+    late = c.latest[order]
+    for stage in range(1, c.stages[order]):
+        row = order * c.size[STAGES] + stage
+        late -= shortest(c, row) + c.wait_low[row]
     for stage in range(c.stages[order]):
         row = order * c.size[STAGES] + stage
         get_ready(c, order, stage)
@@ -161,14 +204,19 @@ def best_place(c: Chains, order: int, alone: int) -> float:
         for k in range(c.modes[row]):
             unit = c.unit[row][k]
             length = c.length[row][k]
-            end = c.latest[order] - length
+            power = c.power[row][k]
+            base = c.extra[row][k]
+            end = late - length
             if alone == 1:
-                try_gap(c, order, stage, k, 0, end, 0.0, -1)
+                try_gap(cost, c.by[stage], c.ready, c.price, c.penalty[unit], c.shut[unit], early, end, length, power, base, k)
                 continue
+            shut = c.shut[unit]
+            if power > 0.0 and lacking(c.load, c.limit, power, early, late) > 0:
+                block(c.blocked, shut, c.load, c.limit, power, early, late)
+                shut = c.blocked
             line = c.line[unit]
             free = 0
             before = -1
-            bad = -1
             for i in range(c.held[unit] + 1):
                 stop = end
                 change = 0.0
@@ -184,21 +232,27 @@ def best_place(c: Chains, order: int, alone: int) -> float:
                 begin = free
                 if before >= 0:
                     begin += c.setup[unit * families + before][mine]
-                if stop > end:
-                    stop = end
+                begin = begin if begin > early else early
+                stop = stop if stop < end else end
                 if begin <= stop:
-                    bad = try_gap(c, order, stage, k, begin, stop, change, bad)
+                    try_gap(cost, c.by[stage], c.ready, c.price, c.penalty[unit], shut, begin, stop, length, power,
+                            base + change, k)
                 if i < c.held[unit]:
                     other = line[i]
                     free = c.start[other] + c.length[other][c.mode[other]]
                     before = c.family[other]
+        early += shortest(c, row)
+        if stage + 1 < c.stages[order]:
+            early += c.wait_low[row + 1]
+            late += shortest(c, row + 1) + c.wait_low[row + 1]
     stage = c.stages[order] - 1
     cost = c.cost[stage]
-    best = NOWHERE
+    best = FAR
     end = -1
     for e in range(steps + 1):
-        if cost[e] < best:
-            best = cost[e]
+        value = cost[e] + lateness(c, order, e)
+        if value < best:
+            best = value
             end = e
     if end < 0:
         return NOWHERE
@@ -208,7 +262,7 @@ def best_place(c: Chains, order: int, alone: int) -> float:
         c.mode[row] = k
         c.start[row] = end - c.length[row][k]
         if stage > 0:
-            end = c.source[stage][c.start[row]]
+            end = end_before(c, order, stage, c.start[row])
         stage -= 1
     return best
 

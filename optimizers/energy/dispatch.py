@@ -258,8 +258,11 @@ def _replay_converter(p: Converter, flows: Mapping[str, Any], give: Callable[[st
 def _frame(solution: Any) -> Any:
     import pandas as pd
 
-    n = solution.problem.steps
-    return pd.DataFrame({name: flow[:n] for name, flow in solution.value.items()})
+    problem = solution.problem
+    hours = [k * problem.hours for k in range(problem.steps)]
+    at = pd.Index(hours, name="hour") if problem.start is None else pd.Index(
+        [problem.start + dt.timedelta(hours=h) for h in hours], name="from")
+    return pd.DataFrame({name: flow[:problem.steps] for name, flow in solution.value.items()}, index=at)
 
 
 def _table(solution: Any) -> str:

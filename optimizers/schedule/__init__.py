@@ -14,6 +14,7 @@ _PUBLIC = {
                     "optimizers.schedule.resource_network"),
     **dict.fromkeys(("TwinTable", "TwinTask", "replay_on_twins", "tabulate"), "optimizers.schedule.twin_tasks"),
     "schedule_from_tables": "optimizers.schedule.tables",
+    "plan_ledger": "optimizers.schedule.footprint",
     **dict.fromkeys(("dispatch_rules",), "optimizers.schedule.rules"),
     **dict.fromkeys(("repair", "rolling", "unit_hours"), "optimizers.schedule.repairing"),
     **dict.fromkeys(("export", "lateness", "resources"), "optimizers.schedule.views"),

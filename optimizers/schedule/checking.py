@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from optimizers.schedule.network import off_grid, refuse
 from twin import errors
 
 if TYPE_CHECKING:
@@ -20,9 +21,7 @@ def check(plan: Schedule) -> None:
     twin.errors.SpecError
         One sentence for each mistake.
     """
-    found = list(mistakes(plan))
-    if found:
-        raise errors.SpecError("\n".join(found), mistakes=tuple(found))
+    refuse(mistakes(plan))
 
 
 def mistakes(plan: Schedule) -> Iterator[str]:
@@ -81,11 +80,8 @@ def _crews(plan: Schedule) -> Iterator[str]:
 
 
 def _grid(plan: Schedule, what: str, times: Sequence[float]) -> Iterator[str]:
-    for time in times:
-        if abs(time / plan.step - round(time / plan.step)) > 1e-6:
-            yield (f"{what} has the time {time:g} {plan.time_unit}. Expected a whole multiple of the step, {plan.step:g} "
-                   f"{plan.time_unit}. "
-                   "Round it, or make the step smaller.")
+    for sentence in off_grid(what, times, plan.step, plan.time_unit):
+        yield f"{sentence} Round it, or make the step smaller."
 
 
 def _tasks(plan: Schedule) -> Iterator[str]:

@@ -6,11 +6,25 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from optimizers.schedule.plant import Unit
 from twin import errors
+
+
+def refuse(mistakes: Iterable[str]) -> None:
+    """Raise a SpecError with every mistake, if there is one."""
+    found = list(mistakes)
+    if found:
+        raise errors.SpecError("\n".join(found), mistakes=tuple(found))
+
+
+def off_grid(what: str, times: Iterable[float], step: float, unit: str) -> Iterator[str]:
+    """A sentence about each time that is no multiple of the step."""
+    for t in times:
+        if abs(t / step - round(t / step)) > 1e-6:
+            yield f"{what} has the time {t:g} {unit}. Expected a multiple of the step, {step:g} {unit}."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,9 +224,7 @@ class Network:
 
     def check(self) -> None:
         """Raise a SpecError with every mistake in the statement."""
-        found = list(self._mistakes())
-        if found:
-            raise errors.SpecError("\n".join(found), mistakes=tuple(found))
+        refuse(self._mistakes())
 
     def _mistakes(self) -> Iterator[str]:
         if not isinstance(self.events, int | None) and self.events != "auto":
@@ -243,10 +255,7 @@ class Network:
 
     def _on_grid(self, what: str, times: Sequence[float]) -> Iterator[str]:
         if self.events is None:
-            for t in times:
-                if abs(t / self.step - round(t / self.step)) > 1e-6:
-                    yield (f"{what} has the time {t:g} {self.time_unit}. Expected a multiple of the step, {self.step:g} "
-                           f"{self.time_unit}.")
+            yield from off_grid(what, times, self.step, self.time_unit)
 
     def replace(self, **changes: Any) -> Network:
         """A copy with other attributes."""

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from optimizers.schedule.network import Network
+from optimizers.schedule.network import Network, off_grid, refuse
 from twin import errors
 
 TINY = 1e-9
@@ -261,9 +261,7 @@ class ResourceNetwork:
 
     def check(self) -> None:
         """Raise a SpecError with every mistake in the statement."""
-        found = list(self._mistakes())
-        if found:
-            raise errors.SpecError("\n".join(found), mistakes=tuple(found))
+        refuse(self._mistakes())
 
     def _mistakes(self) -> Iterator[str]:
         for kind, names in (("resource", [r.name for r in self.resources]), ("activity", [a.name for a in self.activities])):
@@ -299,10 +297,7 @@ class ResourceNetwork:
             yield from self._grid(f"A receipt of '{r.name}'", [t for t, _ in r.receipts])
 
     def _grid(self, what: str, times: Sequence[float]) -> Iterator[str]:
-        for t in times:
-            if abs(t / self.step - round(t / self.step)) > 1e-6:
-                yield (f"{what} has the time {t:g} {self.time_unit}. Expected a multiple of the step, {self.step:g} "
-                       f"{self.time_unit}.")
+        return off_grid(what, times, self.step, self.time_unit)
 
     def replace(self, **changes: Any) -> ResourceNetwork:
         """A copy with other attributes."""

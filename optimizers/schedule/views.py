@@ -64,8 +64,10 @@ def resources(solution: Solution) -> Any:
         busy = sum(p.end - p.start for p in own)
         closed = sum(max(0.0, min(w.end, end) - max(w.start, plan.now)) for w in unit.closed)
         change = 0.0
-        if unit.changeover:
-            change = sum(unit.changeover.time(plan.family(a.task), plan.family(b.task)) for a,
+        if unit.changeover and own:
+            first = unit.changeover.initial
+            change = unit.changeover.time(first, plan.family(own[0].task)) if first else 0.0
+            change += sum(unit.changeover.time(plan.family(a.task), plan.family(b.task)) for a,
                          b in itertools.pairwise(own))
         energy = sum(plan.tasks[p.task].ways[p.mode].power * (p.end - p.start) * plan.hours for p in own)
         span = end - plan.now
@@ -230,9 +232,10 @@ def export(solution: Solution, path: str | Path) -> None:
     Parameters
     ----------
     solution
-        A solution of a `Schedule`.
+        A solution of a `Schedule`, or another one that has a table (`to_frame`), such as of a `Network` or a `Dispatch`.
     path
-        `.csv` for its tasks; `.xlsx` for tasks, units, orders and reasons on sheets of their own; `.json` for programs.
+        `.csv` for its tasks; `.xlsx` for tasks, units, orders and reasons on sheets of their own; `.json` for programs. Of other
+        solutions the table alone.
 
     Raises
     ------
@@ -248,14 +251,18 @@ def export(solution: Solution, path: str | Path) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     export(made, pathlib.Path(folder) / "plan.json")
     """
-    target, frame = Path(path), to_frame(solution)
+    target, frame = Path(path), solution.to_frame()
+    if frame.index.name is not None:  # times of steps: a column like the others, as text that every program reads
+        frame = frame.reset_index()
+        first = frame.columns[0]
+        frame[first] = frame[first].map(lambda t: t.isoformat(" ") if hasattr(t, "isoformat") else t)
     if target.suffix == ".csv":
         replace_file(target, lambda temporary: frame.to_csv(temporary, index=False))
     elif target.suffix == ".xlsx":
         replace_file(target, lambda temporary: _write_excel(solution, frame, temporary))
     elif target.suffix == ".json":
         write_json(target, {"status": solution.status.name, "objective": solution.objective, "bound": solution.bound,
-                            "time_unit": solution.problem.time_unit, "tasks": frame.to_dict("records")})
+                            "time_unit": getattr(solution.problem, "time_unit", "h"), "tasks": frame.to_dict("records")})
     else:
         raise errors.SpecError(f"The plan cannot be written to '{target.name}'. Expected a name that ends in .csv, .xlsx or "
                                ".json.")
@@ -270,6 +277,8 @@ def _write_excel(solution: Solution, frame: Any, path: Path) -> None:
         raise errors.MissingExtraError("Excel files need openpyxl. Install it with: pip install 'twinworks[excel]'") from e
     with path.open("wb") as file, pd.ExcelWriter(file, engine="openpyxl") as writer:
         frame.to_excel(writer, sheet_name="tasks", index=False)
+        if not hasattr(solution.problem, "orders"):
+            return
         resources(solution).to_excel(writer, sheet_name="units", index=False)
         orders = [{"order": o.name, "release": o.release, "due": o.due, "late": solution.replay.late.get(o.name, 0.0)}
                   for o in solution.problem.orders]

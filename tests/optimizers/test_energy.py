@@ -30,6 +30,7 @@ from optimizers.energy import (
     price_series,
 )
 from optimizers.energy.dispatch import replay
+from optimizers.schedule import export
 from twin.status import Status
 
 
@@ -241,7 +242,11 @@ def test_views(tmp_path: object) -> None:
     """Table, frame, picture."""
     found = optimizers.solve(energy.day())
     assert "grid demand charge" in found.table()
-    assert len(found.to_frame()) == 24
+    frame = found.to_frame()
+    assert len(frame) == 24
+    pd = pytest.importorskip("pandas")
+    export(found, f"{tmp_path}/day.csv")
+    assert str(pd.read_csv(f"{tmp_path}/day.csv").iloc[1, 0]) == str(frame.index[1])
     pytest.importorskip("matplotlib")
     assert len(found.plot().axes) == 2
     assert dataclasses.is_dataclass(found)

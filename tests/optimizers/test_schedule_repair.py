@@ -14,14 +14,19 @@ import twin
 from benchmarks.problems import shops
 from optimizers.schedule import (
     Changeover,
+    Fit,
     Goal,
+    Material,
     Mode,
+    Network,
     Order,
+    Process,
     Task,
     Unit,
     Window,
     export,
     lateness,
+    plan_ledger,
     repair,
     replay,
     resources,
@@ -134,6 +139,41 @@ def test_tables_and_files(tmp_path: Path) -> None:
     assert set(pd.read_excel(tmp_path / "plan.xlsx", sheet_name=None)) == {"tasks", "units", "orders", "lateness"}
     with pytest.raises(twin.SpecError, match=r"ends in \.csv, \.xlsx or \.json"):
         export(made, tmp_path / "plan.txt")
+
+
+def test_other_solutions_have_files_too(tmp_path: Path) -> None:
+    """Batches of a network."""
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("openpyxl")
+    mill = Process("grind", {"clinker": 1.0}, {"cement": 1.0}, {"mill": Fit(10, duration=2)})
+    made = optimizers.solve(Network([Material("clinker", 100), Material("cement", price=3)], [mill], [Unit("mill")], horizon=6))
+    for name in ("n.csv", "n.xlsx", "n.json"):
+        export(made, tmp_path / name)
+    assert list(pd.read_csv(tmp_path / "n.csv")["size"]) == [10, 10, 10]
+    assert list(pd.read_excel(tmp_path / "n.xlsx", sheet_name=None)) == ["tasks"]
+
+
+def test_ledger_of_a_plan() -> None:
+    """By hand: 2 MW for 6 h at the kiln, in quarter hours; by product and by hour; the factor of the table."""
+    orders = [Order("a", [Task("burn", [Mode("kiln", 8, power=2.0)]), Task("pack", {"packer": 4})], family="grey", quantity=50),
+              Order("b", [Task("burn", [Mode("kiln", 16, power=2.0)])], quantity=10)]
+    made = optimizers.solve(optimizers.Schedule([Unit("kiln"), Unit("packer")], orders, time_unit="15 min", hours=0.25))
+    ledger = plan_ledger(made, "grid China", every="15 min")
+    kilograms = twin.emission_factors().at("grid China", None).of_one("MWh", 1.0, "")[0]
+    assert ledger.energy == pytest.approx(12 * 3.6)
+    assert ledger.co2 == pytest.approx(12 * kilograms)
+    rows = ledger.by_product()
+    assert rows.loc["grey", "energy_gj"] == pytest.approx(4 * 3.6)
+    assert rows.loc["b", "production"] == 10
+    assert ledger.by_period()["energy_gj"].tolist() == pytest.approx([2 * 0.25 * 3.6] * 24)
+    assert set(plan_ledger(made, "grid China", by="order").by_product().index) == {"a", "b"}
+    with pytest.raises(twin.SpecError, match="Expected 'family' or 'order'"):
+        plan_ledger(made, "grid China", by="unit")
+    with pytest.raises(twin.SpecError, match="Did you mean 'grid China'"):
+        plan_ledger(made, "grid Chna")
+    idle = optimizers.solve(optimizers.Schedule([Unit("packer")], [Order("a", [Task("pack", {"packer": 4})])]))
+    with pytest.raises(twin.SpecError, match="No task of the plan draws power"):
+        plan_ledger(idle, "grid China")
 
 
 def test_gantt_chart(tmp_path: Path) -> None:

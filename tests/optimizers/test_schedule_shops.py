@@ -262,7 +262,7 @@ MISTAKES = {
     "due": (lambda: optimizers.Schedule([Unit("a")], [Order("O", [Task("1", {"a": 1})], due=5)], now=8),
             r"The due date of the order 'O' is 5 min, which is not after now \(8 min\)"),
     "grid": (lambda: optimizers.Schedule([Unit("a")], [Order("O", [Task("1", {"a": 1.5})])]),
-             "Expected a whole multiple of the step, 1 min"),
+             "Expected a multiple of the step, 1 min"),
     "twice": (lambda: optimizers.Schedule([Unit("a"), Unit("a")], [Order("O", [Task("1", {"a": 1})])]),
               "2 entries of the unit 'a'"),
     "prices": (lambda: optimizers.Schedule([Unit("a")], [Order("O", [Task("1", {"a": 1})])], horizon=10, prices=[1, 2]),
