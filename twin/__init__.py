@@ -34,6 +34,7 @@ _PUBLIC = {
     "compare": "twin.simulation.comparison",
     "steady": "twin.simulation.steady",
     "linearize": "twin.simulation.linearize",
+    "reduce": "twin.simulation.reduction",
     "sweep": "twin.simulation.sweep",
     **dict.fromkeys(("simulate_many", "spawn_executor"), "twin.simulation.ensembles"),
     **dict.fromkeys(("as_numpy", "Equations"), "twin.simulation.numpy_path"),

@@ -10,8 +10,9 @@ from typing import Any
 from optimizers.dynamic.problem import count
 from optimizers.nmpc.formulation import sampled
 from twin import errors
-from twin.controller import AbstractController, AbstractEstimator, ControllerInfo, EstimatorInfo
+from twin.controller import AbstractController, AbstractEstimator, ControllerInfo, EstimatorInfo, Reading
 from twin.estimation.interval import Interval
+from twin.simulation.checks import number
 from twin.status import Status
 
 RTOL = 1e-8
@@ -33,6 +34,8 @@ class ClosedLoop:
         Times of the steps and of the end, numpy, shape (steps + 1,).
     states, inputs
         States of the plant at the times, inputs over the intervals, by name.
+    outputs
+        Scalar outputs of the plant and what is measured, without noise, at each step just before its inputs change.
     estimates
         What the controller was told, by name, at each step.
     infos, estimator_infos
@@ -47,16 +50,18 @@ class ClosedLoop:
     times: Any
     states: Mapping[str, Any]
     inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
     estimates: Mapping[str, Any]
     infos: Sequence[ControllerInfo]
     estimator_infos: Sequence[EstimatorInfo]
     controller: Any
 
     def __getitem__(self, name: str) -> Any:
-        for table in (self.states, self.inputs, self.estimates):
+        tables = (self.states, self.inputs, self.outputs, self.estimates)
+        for table in tables:
             if name in table:
                 return table[name]
-        raise errors.unknown("signal", name, self.model, [*self.states, *self.inputs, *self.estimates])
+        raise errors.unknown("signal", name, self.model, [n for table in tables for n in table])
 
     def __repr__(self) -> str:
         return f"ClosedLoop({self.model}, {len(self.infos)} steps, {len(self.failures)} of them by a fallback)"
@@ -98,7 +103,8 @@ class ClosedLoop:
 def closed_loop(controller: AbstractController, *, steps: int, plant: Any = None, estimator: AbstractEstimator | None = None,
                 initial: Mapping[str, Any] | None = None, inputs: Mapping[str, float] | None = None,
                 disturbances: Mapping[str, Any] | None = None, noise: Mapping[str, float] | None = None,
-                missing: float = 0.0, seed: int = 0) -> ClosedLoop:
+                missing: float = 0.0, seed: int = 0, known: Sequence[str] = (),
+                laboratory: Mapping[str, tuple[float | str, float | str]] | None = None) -> ClosedLoop:
     """Run a controller on a simulated plant.
 
     Parameters
@@ -116,13 +122,19 @@ def closed_loop(controller: AbstractController, *, steps: int, plant: Any = None
     inputs
         Moved inputs before the first step, for controllers that want to know.
     disturbances
-        Disturbances and inputs of the plant that the controller does not move: numbers or profiles. It is not told of them.
+        Disturbances and inputs of the plant that the controller does not move: numbers or profiles. It is not told of them, but
+        for those that are `known`.
     noise
         Standard deviation of each reading, by name; exact where left out.
     missing
         Share of the readings that do not come.
     seed
         Seed of noise and gaps.
+    known
+        Disturbances that are measured: estimator and controller get their values of now at each step.
+    laboratory
+        {measurement: (time between two samples, time from sample to result)}; the estimator gets each result with the time of its
+        sample, and needs a `longest_delay` of that length.
 
     Returns
     -------
@@ -147,29 +159,35 @@ def closed_loop(controller: AbstractController, *, steps: int, plant: Any = None
     names = tuple(getattr(estimator, "names", ()))
     moved = set(getattr(controller, "moved", ()))
     real = _Plant(model, names, controller.interval, disturbances or {}, count("steps", steps), moved)
+    lab = _Laboratory(laboratory or {}, names, real)
+    for name in known:
+        if name not in real.rows:
+            raise errors.unknown("disturbance or input", name, real.check.name, real.rows)
     rng = np.random.default_rng(seed)
     x = np.asarray(real.check.initial(initial), dtype=float)
     state = controller.init(inputs)
     watch = estimator.init() if estimator is not None else None
     applied: dict[str, float] = dict(inputs or {})
-    rows: dict[str, list[Any]] = {"x": [x], "u": [], "told": [], "info": [], "seen": []}
+    rows: dict[str, list[Any]] = {"x": [x], "u": [], "told": [], "info": [], "seen": [], "out": []}
     status = Status.SUCCESS
     for k in range(steps):
         told: Mapping[str, Any] = real.named(x)
+        seen_now = {n: float(real.held[k, real.rows[n]]) for n in known}
+        values = real.measured(x, applied, k)
         if estimator is not None:
-            values = real.measured(x, applied, k)
-            readings = {n: math.nan if rng.random() < missing else v + (noise or {}).get(n, 0.0) * rng.normal()
-                        for n, v in zip(names, values, strict=True)}
-            watch, seen = estimator.step(watch, readings, inputs=applied, time=k * controller.interval)
+            readings: dict[str, Any] = {n: math.nan if rng.random() < missing else v + (noise or {}).get(n, 0.0) * rng.normal()
+                                        for n, v in zip(names, values, strict=False)}
+            before = {n: float(real.held[max(k - 1, 0), real.rows[n]]) for n in known}
+            watch, seen = estimator.step(watch, lab.results(readings, k * controller.interval), inputs={**applied, **before},
+                                         time=k * controller.interval)
             told = seen.estimate
             rows["seen"].append(seen)
+        told = {**told, **seen_now}
         state, info = controller.step(state, told)
         applied = dict(info.inputs)
         x, wrong = real.moved(x, applied, k)
-        rows["told"].append(told)
-        rows["info"].append(info)
-        rows["u"].append(applied)
-        rows["x"].append(x)
+        for key, value in (("told", told), ("info", info), ("u", applied), ("x", x), ("out", values)):
+            rows[key].append(value)
         if wrong:
             status = Status.NOT_FINITE
             break
@@ -178,6 +196,7 @@ def closed_loop(controller: AbstractController, *, steps: int, plant: Any = None
     return ClosedLoop(real.check.name, status, str(model.time_unit), controller.interval * np.arange(done + 1),
                       {n: table[:, at] for n, at in real.states.items()},
                       {n: np.array([u[n] for u in rows["u"]]) for n in (rows["u"][0] if done else ())},
+                      {n: np.array([v[j] for v in rows["out"]]) for j, n in enumerate(real.watched)},
                       {n: np.array([t[n] for t in rows["told"]]) for n in (rows["told"][0] if done else ())},
                       tuple(rows["info"]), tuple(rows["seen"]), controller)
 
@@ -189,9 +208,11 @@ class _Plant:
                  moved: set[str]) -> None:
         import numpy as np
 
-        self.numbers = Interval.of(model, (), names, None, RTOL, None)
+        outputs = tuple(r.signal.name for r in model.layout("output") if not r.shape)
+        self.watched = (*names, *(n for n in outputs if n not in names))
+        self.numbers = Interval.of(model, (), self.watched, None, RTOL, None)
         self.check = self.numbers.kernels.check
-        self.interval = interval
+        self.interval, self.unit = interval, str(model.time_unit)
         from twin.simulation.checks import Checker
 
         self.check = Checker(model)
@@ -221,9 +242,35 @@ class _Plant:
         return {n: float(x[at]) if not isinstance(at, slice) else x[at] for n, at in self.states.items()}
 
     def measured(self, x: Any, applied: Mapping[str, float], k: int) -> Any:
-        """Readings without noise."""
+        """Readings and outputs without noise, in the order of `watched`."""
         return self.numbers.measure(x, self._parameters(applied, k))
 
     def moved(self, x: Any, applied: Mapping[str, float], k: int) -> tuple[Any, str]:
         """States one interval later, and what went wrong."""
         return self.numbers.end(x, self._parameters(applied, k))
+
+
+class _Laboratory:
+    """Samples that are taken rarely and whose results come late."""
+
+    def __init__(self, given: Mapping[str, tuple[float | str, float | str]], names: tuple[str, ...], real: _Plant) -> None:
+        for name in given:
+            if name not in names:
+                raise errors.unknown("measurement", name, "the laboratory", names)
+        self.given = {n: (real.check.time(f"the sampling of {n}", every), number(f"the delay of {n}", delay, real.unit))
+                      for n, (every, delay) in given.items()}
+        self.next = dict.fromkeys(self.given, 0.0)
+        self.waiting: list[tuple[float, str, Reading]] = []
+
+    def results(self, readings: Mapping[str, Any], now: float) -> dict[str, Any]:
+        """Readings of now, with results of samples in place of those that the laboratory makes."""
+        found = {n: v for n, v in readings.items() if n not in self.given}
+        for name, (every, delay) in self.given.items():
+            if now >= self.next[name] - 1e-9 * every:
+                self.waiting.append((now + delay, name, Reading(float(readings[name]), time=now)))
+                self.next[name] += every
+        ready = [w for w in self.waiting if w[0] <= now + 1e-9]
+        self.waiting = [w for w in self.waiting if w[0] > now + 1e-9]
+        for _, name, reading in ready:
+            found[name] = [*found.get(name, []), reading]
+        return found

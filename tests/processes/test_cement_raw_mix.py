@@ -8,12 +8,15 @@ import optimizers
 import twin
 from processes.cement import (
     Analysis,
+    Fuel,
     bogue,
     free_lime_at,
     heat_of_formation,
     liquid_phase,
+    mix_formulas,
     moduli,
     process_carbon_dioxide,
+    raw_material,
     taylor,
 )
 
@@ -96,3 +99,56 @@ def test_analyses_that_must_not_pass() -> None:
         Analysis("limestone", {"CaCO3": 97.0})
     with pytest.raises(twin.SpecError, match="knows no other"):
         liquid_phase(clay, temperature=1500.0)
+
+
+FLAME = {"coal": (27.0, 13.5, {"SiO2": 50, "Al2O3": 27, "Fe2O3": 8, "CaO": 8, "MgO": 2, "K2O": 1.5, "Na2O": .6, "SO3": 2.5},
+                  .02, .8, 94.6, 0.0, 2.0),
+         "RDF": (19.0, 15.0, {"SiO2": 43, "Al2O3": 17, "Fe2O3": 5, "CaO": 27, "MgO": 3, "K2O": 2, "Na2O": 2},
+                 .5, .3, 85.0, .45, 15.0)}
+
+
+def fired(chlorine: float, co2: float = 80.0) -> optimizers.Solution:
+    """Raw mix and fuels of one tonne of clinker as one linear program."""
+    prices = {"limestone": 4.0, "clay": 5.0, "sand": 12.0, "iron ore": 40.0, "coal": 110.0, "RDF": -5.0}
+    materials = {n: optimizers.Material(**raw_material(a), price=prices[n] / 1000) for n, a in quarry().items() if n != "ash"}
+    materials |= {n: optimizers.Material(**Fuel(n, *row).material(), price=prices[n] / 1000) for n, row in FLAME.items()}
+    limits = {"LSF": 96, "SM": 2.4, "AM": 1.6, "heat": 3.5, "Cl": (None, chlorine), "Na2Oeq": (None, 0.9), "MgO": (None, 5.0)}
+    blend = optimizers.Blend(materials, optimizers.Product(limits, amount=1000), formulas=mix_formulas(), amount_unit="kg",
+                             units=dict.fromkeys(("LSF", "Cl", "Na2Oeq", "MgO"), "%") | {"heat": "MJ/kg", "fossil_co2": "kg/kg"},
+                             charges={"fossil_co2": f"{co2:g} EUR/t"})
+    return optimizers.solve(blend)
+
+
+def test_alternative_fuels_in_the_raw_mix() -> None:
+    """Heat, chlorine, lime saturation and CO2 by hand from the amounts; the price of the chlorine limit is the derivative."""
+    found, looser = fired(0.020), fired(0.0201)
+    given, fuels = quarry(), {n: Fuel(n, *row) for n, row in FLAME.items()}
+    kept = {n: float(found[n]) for n in found.value}
+    dry = {n: kept[n] * (1 - fuels[n].moisture / 100) for n in fuels}
+    water = kept["RDF"] * 0.15 + kept["coal"] * 0.02
+    heat = sum(dry[n] * fuels[n].heating_value for n in fuels) - 2.442 * water
+    assert heat / 1000 == pytest.approx(3.5, abs=1e-6)
+    assert sum(dry[n] * fuels[n].chlorine for n in fuels) / 1000 == pytest.approx(0.020, abs=1e-6)  # the quarry brings none here
+    clinker = {o: (sum(kept[n] * given[n].oxides[o] for n in given if n != "ash")
+                   + sum(dry[n] * fuels[n].ash / 100 * fuels[n].oxides.get(o, 0.0) for n in fuels)) / 1000 for o in NAMES}
+    assert moduli(clinker)["LSF"] == pytest.approx(96.0, abs=1e-4)
+    stone = {o: sum(kept[n] * given[n].oxides[o] for n in given if n != "ash") / 1000 for o in ("CaO", "MgO")}
+    quality = found.details["quality"]["product"]
+    assert 1000 * quality["process_co2"] == pytest.approx(process_carbon_dioxide(stone["CaO"], stone["MgO"]), rel=1e-4)
+    assert quality["biogenic_co2"] == pytest.approx(dry["RDF"] * 19.0 * 85e-3 * 0.45 / 1000, rel=1e-6)
+    price = next(a.shadow_price for a in found.active if a.name == "Cl")
+    assert price == pytest.approx((found.objective - looser.objective) / 1e-4, rel=1e-4)
+    low, high = found.details["price_range"]["RDF"]
+    assert low < -0.005 < high
+
+
+def test_fuels_and_bases_that_must_not_pass() -> None:
+    """A heating value in kJ, ash that sums to 109 %, lime that is no carbonate, a clinker basis taken for a raw one."""
+    with pytest.raises(twin.SpecError, match=r"heating_value of coal is 27000 MJ/kg\. Expected 3 to 50 MJ/kg"):
+        Fuel("coal", 27000.0, *FLAME["coal"][1:])
+    with pytest.raises(twin.DataError, match=r"The analysis of the ash of coal sums to 109 %"):
+        Fuel("coal", 27.0, 13.5, {"SiO2": 59, "Al2O3": 30, "Fe2O3": 10, "CaO": 10})
+    slag = Analysis("slag", {"SiO2": 36, "Al2O3": 11, "Fe2O3": 1, "CaO": 42, "MgO": 9}, basis="clinker")
+    with pytest.raises(twin.DataError, match=r"slag would give off 42\.8 % CO2 with a loss on ignition of 0 %"):
+        raw_material(slag)
+    assert raw_material(slag, carbonate=0.0)["qualities"]["process_co2"] == 0.0
