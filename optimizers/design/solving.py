@@ -17,6 +17,7 @@ from twin.status import Status
 STEP = 1e-3  # of the range of a decision: differences are central, simulations accurate to about 1e-7
 NEAR = 1e-5  # of a limit's size: within it a limit counts as active, beyond it as violated
 FLAT = 1e-6  # change of the scaled objective at which a search ends: what differences over STEP can resolve
+ITERATIONS = 30  # of a search; the best one is begun anew, with a fresh curvature
 SAMPLES, BEST = 64, 3
 ROUNDS, CLOSE = 8, 2e-4  # of matching a finer mesh, and what its limits may differ from the moved ones, as a share of their size
 
@@ -42,7 +43,10 @@ def solve(problem: Design, *, solver: Any = None, start: Any = None, max_seconds
         found.append((float(rows.merit(point[None, :])[0]), point, converged))
         if max_seconds is not None and time.perf_counter() - begin > max_seconds:
             break
-    _merit, point, converged = min(found, key=lambda f: f[0])
+    merit, point, converged = min(found, key=lambda f: f[0])
+    again, settled, _ = rows.improve(point)  # with a fresh curvature: a search may end early on flat ground
+    if float(rows.merit(again[None, :])[0]) <= merit:
+        point, converged = again, converged or settled
     if problem.finer is not None:
         point, converged = _on_finer(problem, runs, rows, point, converged)
     status = Status.SUCCESS if converged else Status.NOT_CONVERGED
@@ -216,7 +220,7 @@ class _Rows:
 
         if not self.extra:
             return slsqp.minimize(lambda v: at(v)[:2], lambda v: at(v)[2:], point, np.zeros(self.runs.n), np.ones(self.runs.n),
-                                  tolerance=FLAT)
+                                  tolerance=FLAT, iterations=ITERATIONS)
 
         both = {n for n in self.problem._two_sided()}
         inner = np.array([name in both for name, _, _ in self.limits()])
@@ -233,7 +237,7 @@ class _Rows:
         share = float(self.objective(self.runs.metrics(point[None, :]))[0])
         found, converged, message = slsqp.minimize(largest, rows, np.append(point, min(share, 50.0)),
                                                    np.zeros(self.runs.n + 1), np.append(np.ones(self.runs.n), 50.0),
-                                                   tolerance=FLAT)
+                                                   tolerance=FLAT, iterations=ITERATIONS)
         return found[:-1], converged, message
 
 

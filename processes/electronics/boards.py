@@ -80,8 +80,10 @@ def node_names(oven: Any) -> list[str]:
 def node_units(oven: Any) -> dict[str, str]:
     """Units of all metrics and decisions."""
     names = node_names(oven)
-    many = {f"{m} of {n}": u for m, u in UNITS.items() for n in names} if len(names) > 1 else {}
-    return UNITS | many | MORE
+    if len(names) == 1:
+        return UNITS | MORE
+    over_all = {f"{which}_{m}": u for m, u in UNITS.items() for which in ("lowest", "highest")}
+    return UNITS | over_all | {f"{m} of {n}": u for m, u in UNITS.items() for n in names} | MORE
 
 
 def node_rows(oven: Any, limits: ProfileLimits) -> dict[str, tuple[float | None, float | None]]:
@@ -112,9 +114,10 @@ def node_metrics(times: Any, signals: Mapping[str, Any], limits: ProfileLimits) 
     if len(found) == 1:
         return next(iter(found.values()))
     many = {f"{m} of {n}": v for n, metrics in found.items() for m, v in metrics.items()}
-    peaks = np.array([m["peak"] for m in found.values()])
-    return many | {"spread": peaks.max(axis=0) - peaks.min(axis=0),
-                   "area_to_peak": np.max([m["area_to_peak"] for m in found.values()], axis=0)}
+    for metric in next(iter(found.values())):
+        values = np.array([m[metric] for m in found.values()])
+        many |= {f"lowest_{metric}": values.min(axis=0), f"highest_{metric}": values.max(axis=0)}
+    return many | {"spread": many["highest_peak"] - many["lowest_peak"], "area_to_peak": many["highest_area_to_peak"]}
 
 
 def split_nodes(signals: Mapping[str, Any]) -> dict[str, Any]:
