@@ -56,6 +56,7 @@ def _durations(tr: Transcription, n: int, share: float) -> list[float]:
 def _edges(tr: Transcription, rows: Any) -> None:
     col, plan = tr.columns, tr.plan
     rows[:] = 0.0
+    rows[:, col["parameter"]] = plan.p
     for n, edge in enumerate(tr.grid.edges):
         row, phase = rows[n], plan.phases[edge.phase]
         row[col["length"]] = _durations(tr, n, edge.b - edge.a)
@@ -90,6 +91,7 @@ def _nominal(tr: Transcription, name: str) -> float:
 def _nodes(tr: Transcription, data: Any) -> None:
     """Sums at nodes, and the rows of rates and of lines that go straight on."""
     data.p_node[:] = 0.0
+    data.p_node[:, tr._at_parameters():] = tr.plan.p
     edges, lay, nf = tr.grid.edges, tr.layout, len(tr.layout.free_phases)
     if tr._has_sums():
         col = tr.columns["given"]

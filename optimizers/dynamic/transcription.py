@@ -137,7 +137,8 @@ class Transcription:
         self.names = [r.signal.name for role in ("input", "disturbance") for r in model.layout(role)]
         self.resets = tuple((k, step) for k, p in enumerate(plan.phases) for step in range(len(p.reset)))
 
-    # -- rows of p_edge: length (constant, by free phase), time at the start (same), given values, their change, who moves, resets
+    # -- rows of p_edge: length (constant, by free phase), time at the start (same), given values, change, who moves, resets,
+    #    parameters of the model: new values cost no compilation
 
     @functools.cached_property
     def columns(self) -> dict[str, slice]:
@@ -145,7 +146,7 @@ class Transcription:
         nf, n_v, n_m = len(self.layout.free_phases), self.n_v, len(self.layout.controls)
         at, found = 0, {}
         for name, n in (("length", 1 + nf), ("time", 1 + nf), ("given", n_v), ("change", n_v), ("moves", n_m),
-                        ("reset", len(self.resets))):
+                        ("reset", len(self.resets)), ("parameter", len(self.plan.p))):
             found[name] = slice(at, at + n)
             at += n
         return found
@@ -203,8 +204,12 @@ class Transcription:
             ("straight", j, 0) for j in lay.previous if lay.controls[j].kind == "line"]
 
     def _n_p_node(self) -> int:
-        """given values and time for sums, then bound and its length (constant, by free phase) of each row."""
-        return self._sums_width() + len(self._rows()) * (2 + len(self.layout.free_phases))
+        """given values and time for sums, then bound and its length (constant, by free phase) of each row, then parameters."""
+        return self._sums_width() + len(self._rows()) * (2 + len(self.layout.free_phases)) + len(self.plan.p)
+
+    def _at_parameters(self) -> int:
+        """Where the parameters of the model begin in a row of p_node."""
+        return self._n_p_node() - len(self.plan.p)
 
     def _sums_width(self) -> int:
         return (self.n_v + 1) + len([t for t in self.plan.terms if t.times is not None]) if self._has_sums() else 0
@@ -230,10 +235,11 @@ class Transcription:
         at = {i: k for k, i in enumerate(lay.kept)}
         return jnp.stack([x[at[i]] if i in at else jnp.zeros(()) for i in range(self.sizes["state"])])
 
-    def _parameters(self, x: Any) -> Any:
+    def _parameters(self, x: Any, values: Any) -> Any:
+        """Parameters of the model: the given ones, and those that are decisions."""
         import jax.numpy as jnp
 
-        p = [jnp.asarray(v) for v in self.plan.p]
+        p = [values[i] for i in range(len(self.plan.p))]
         for i, d in enumerate(self.plan.parameters):
             p[d.place.index] = x[self.layout.at_parameter + i]
         return jnp.stack(p) if p else jnp.zeros(0)
@@ -263,7 +269,7 @@ class Transcription:
         time = self._lengths(x, p[col["time"]]) + s * h
         given = p[col["given"]] + s * p[col["change"]]
         ui, d = self._inputs(x, u, s, given, p[col["moves"]])
-        states, par = self._states(x), self._parameters(x)
+        states, par = self._states(x), self._parameters(x, p[col["parameter"]])
         rates = self.plant._rhs(time, states, z, ui, d, par)
         residual = self.plant._residual(time, states, z, ui, d, par) if self.sizes["algebraic"] else jnp.zeros(0)
         cost = jnp.zeros(())
@@ -315,7 +321,7 @@ class Transcription:
         if not self._has_sums():
             return total
         given = p[1:1 + self.n_v]
-        states, par, n = self._states(x), self._parameters(x), self.sizes["input"]
+        states, par, n = self._states(x), self._parameters(x, p[self._at_parameters():]), self.sizes["input"]
         z = jnp.asarray(self._scales()["z_scale"])
         y = self.plant._outputs(p[0], states, z, given[:n], given[n:], par)
         for i, term in enumerate(t for t in self.plan.terms if t.times is not None):
@@ -328,7 +334,7 @@ class Transcription:
         import jax.numpy as jnp
 
         lay, plan = self.layout, self.plan
-        states, par = self._states(x), self._parameters(x)
+        states, par = self._states(x), self._parameters(x, p[self._at_parameters():])
         cost = jnp.zeros(())
         left = [t for t in plan.terms if (t.times is None and t.place.index not in dict(lay.costed)) or t.place.role != "state"]
         left = [t for t in left if t.times is None]
