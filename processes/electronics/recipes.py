@@ -118,7 +118,7 @@ class ReflowRecipe:
         replays = {name: judged(with_recipe_of(oven, board), self.limits) for name, board in self.boards.items()}
         verdict = None
         if self.fitted is not None:
-            verdict = judge_recipe(oven, self.limits, fitted=self.fitted, samples=self.samples, signal=self.oven.judged[0])
+            verdict = judge_recipe(oven, self.limits, fitted=self.fitted, samples=self.samples)
         sentences = []
         for name, run in replays.items():
             missed = run.misses
@@ -178,7 +178,7 @@ class RecipeCheck:
         prices: dict[str, float] = {}
         for a in self.active:
             prices[a.name] = max(a.shadow_price, prices.get(a.name, 0.0))
-        rows = node_rows(self.oven, self.stated.limits) | {n: self.stated.decisions[n] for n in self.stated.decisions}
+        rows = {**node_rows(self.oven, self.stated.limits), **self.stated.decisions}
         value = dict(self.own.metrics) | {n: recipe_value(self.oven, n) for n in self.stated.decisions}
         before = dict(self.reference.metrics) | {n: recipe_value(self.stated.oven, n) for n in self.stated.decisions}
         units = node_units(self.oven) | MORE
