@@ -22,7 +22,8 @@ POINTS = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(
 SHIPPED = POINTS["twinworks.models"]
 # Where a recipe of its own, another size or a length is needed; a model that is not listed is run for ten time units.
 DURATION = {"penicillin": 400.0, "bajpai_reuss": 132.0, "van_de_vusse": 0.5, "exothermic_cstr": 4.0, "tubular_reactor": 5.0,
-            "williams_otto": 3000.0}
+            "williams_otto": 3000.0, "reflow_oven": 300.0, "oxidation": 400.0}
+NEEDS = {"oxidation": {"temperature": 1000.0}, "clinker_parcel": {"t_bed": 1600.0}}  # inputs without a usual value
 STEADY = ("williams_otto_two_reactions",)  # no states: nothing to integrate
 
 # Seconds of compiling for each model: every execution of every shipped model is compared, these few with every change.
@@ -146,7 +147,8 @@ LOOP = {"heating": twin.PID(measured="warmth", setpoint=twin.Profile([0, 3], [31
 RESETS = [twin.Bolus("volume", 2.0, {"salt": 50.0}), twin.Harvest("volume", fraction=0.4), twin.Harvest("volume", amount=1.0),
           twin.Assign("warmth", 320.0)]
 CASES = {
-    **{name: Case(shipped(name), None, DURATION.get(name, 10.0)) for name in SHIPPED if name not in STEADY},
+    **{name: Case(shipped(name), twin.Recipe.constant(**NEEDS[name]) if name in NEEDS else None,
+                 DURATION.get(name, 10.0)) for name in SHIPPED if name not in STEADY},
     "crossing of a state": Case(tank, phases(twin.Phase(inputs=BASE, until=("volume", "below", 12.0), at_most=50),
                                            twin.Phase(inputs={"feed": 9.0}, until=("volume", "above", 20.0), at_most=50),
                                            twin.Phase(inputs={"feed": 1.0}))),
