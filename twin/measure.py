@@ -53,8 +53,10 @@ class Measure(abc.ABC):
         """
 
     def of(self, run: Any) -> dict[str, float]:
-        """Metrics of one simulated run of the measure's model."""
-        seen = {n: run[n][None] for n in self.signals}
+        """Metrics of one simulated run of the measure's model, with the parameters of the run."""
+        import numpy as np
+
+        seen = {n: np.array([v]) for n, v in run.parameters.items()} | {n: run[n][None] for n in self.signals}
         return {n: float(v[0]) for n, v in self(run.times, seen).items()}
 
     def plot(self, runs: Mapping[str, Any], limits: Mapping[str, tuple[float | None, float | None]]) -> Any:

@@ -245,7 +245,7 @@ def bound(plan: Schedule, upper: float, until: float, stop: threading.Event) -> 
         a["penalty"][:, 1:] = np.cumsum(lam, axis=1)
         a["price"][1:] = price[1:] + np.cumsum(mu)
         chains.run("relax")
-        value = float(a["heat"][kernels.NOW]) - float(lam.sum()) - (float(mu @ a["limit"]) if limited else 0.0)
+        value = float(a["heat"][kernels.NOW]) - float(lam.sum()) - (float((mu * a["limit"]).sum()) if limited else 0.0)
         tried += 1
         if value > best:
             best, best_at, stale = value, (lam.copy(), mu.copy()), 0
@@ -262,10 +262,10 @@ def bound(plan: Schedule, upper: float, until: float, stop: threading.Event) -> 
         drawn = _drawn(chains) - a["limit"] if limited else np.zeros(steps)
         gradient = np.concatenate([over.ravel(), drawn * (1.0 if limited else 0.0)])
         direction = gradient + 0.7 * direction
-        size = float(direction @ gradient)
+        size = float((direction * gradient).sum())  # no BLAS: its threads would wait for the searching ones
         if size <= 1e-12:
             break
-        move = factor * max(upper - value, 1e-6 * abs(upper)) / float(direction @ direction) * direction
+        move = factor * max(upper - value, 1e-6 * abs(upper)) / float((direction * direction).sum()) * direction
         lam = np.maximum(0.0, lam + move[:units * steps].reshape(units, steps))
         mu = np.maximum(0.0, mu + move[units * steps:])
     return float(best), tried

@@ -98,7 +98,8 @@ def _money(report: Page, d: Designed) -> None:
     if not d.money:
         return
     job = d.job
-    report.section("Money", f"Prices: {', '.join(f'{pretty(n)} {p}' for n, p in job.prices.items())}. A year counts "
+    report.section("Money", f"Prices: {', '.join(f'{pretty(n)} {p}' for n, p in job.prices.items())}. Negative: "
+                            "earned. A year counts "
                             f"{job.hours_per_year:,.0f} h.")
     rows = [[Cell(pretty(n), ""), a, b, b - a, (b - a) * job.hours_per_year] for n, (a, b) in d.money.items()]
     columns = ["of", f"answer [{job.currency}/h]", f"{job.reference_name} [{job.currency}/h]", f"saved [{job.currency}/h]",

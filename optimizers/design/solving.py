@@ -17,8 +17,9 @@ from twin.status import Status
 STEP = 1e-3  # of the range of a decision: differences are central, simulations accurate to about 1e-7
 NEAR = 1e-5  # of a limit's size: within it a limit counts as active, beyond it as violated
 FLAT = 1e-6  # change of the scaled objective at which a search ends: what differences over STEP can resolve
+ITERATIONS = 30  # of a search; the best one is begun anew, with a fresh curvature
 SAMPLES, BEST = 64, 3
-ROUNDS = 4  # of matching a finer mesh
+ROUNDS, CLOSE = 8, 2e-4  # of matching a finer mesh, and what its limits may differ from the moved ones, as a share of their size
 
 
 def solve(problem: Design, *, solver: Any = None, start: Any = None, max_seconds: float | None = None, seed: int = 0,
@@ -33,6 +34,8 @@ def solve(problem: Design, *, solver: Any = None, start: Any = None, max_seconds
     rows = _Rows(problem, runs)
     draw = np.random.default_rng(seed)
     points = draw.random((SAMPLES, runs.n)) if start is None else runs.unit(start)[None, :]
+    if start is None and problem.reference is not None:
+        points[0] = runs.unit(problem.reference)
     merits = rows.merit(points)
     found: list[tuple[float, Any, bool]] = []
     for k in np.argsort(merits)[:starts]:
@@ -40,7 +43,10 @@ def solve(problem: Design, *, solver: Any = None, start: Any = None, max_seconds
         found.append((float(rows.merit(point[None, :])[0]), point, converged))
         if max_seconds is not None and time.perf_counter() - begin > max_seconds:
             break
-    _merit, point, converged = min(found, key=lambda f: f[0])
+    merit, point, converged = min(found, key=lambda f: f[0])
+    again, settled, _ = rows.improve(point)  # with a fresh curvature: a search may end early on flat ground
+    if float(rows.merit(again[None, :])[0]) <= merit:
+        point, converged = again, converged or settled
     if problem.finer is not None:
         point, converged = _on_finer(problem, runs, rows, point, converged)
     status = Status.SUCCESS if converged else Status.NOT_CONVERGED
@@ -192,7 +198,7 @@ class _Rows:
         import numpy as np
 
         n = self.runs.n
-        eye = np.eye(n) * STEP
+        eye = np.eye(n) * (5.0 * STEP if exact and self.problem.finer is not None else STEP)  # fine meshes jitter more
         ahead, behind = np.minimum(point + eye, 1.0), np.maximum(point - eye, 0.0)
         found = self.runs.metrics(np.vstack([point, ahead, behind]), tight=exact)
         width = np.array([ahead[k, k] - behind[k, k] for k in range(n)])
@@ -214,7 +220,7 @@ class _Rows:
 
         if not self.extra:
             return slsqp.minimize(lambda v: at(v)[:2], lambda v: at(v)[2:], point, np.zeros(self.runs.n), np.ones(self.runs.n),
-                                  tolerance=FLAT)
+                                  tolerance=FLAT, iterations=ITERATIONS)
 
         both = {n for n in self.problem._two_sided()}
         inner = np.array([name in both for name, _, _ in self.limits()])
@@ -231,18 +237,23 @@ class _Rows:
         share = float(self.objective(self.runs.metrics(point[None, :]))[0])
         found, converged, message = slsqp.minimize(largest, rows, np.append(point, min(share, 50.0)),
                                                    np.zeros(self.runs.n + 1), np.append(np.ones(self.runs.n), 50.0),
-                                                   tolerance=FLAT)
+                                                   tolerance=FLAT, iterations=ITERATIONS)
         return found[:-1], converged, message
 
 
 def _on_finer(problem: Design, runs: _Runs, rows: _Rows, point: Any, converged: bool) -> tuple[Any, bool]:
     """The point at which the limits are met on the finer mesh: they are moved by what the meshes differ, and it is found anew."""
-    for _ in range(ROUNDS):
+    for k in range(ROUNDS):
         coarse, fine = runs.metrics(point[None, :]), runs.metrics(point[None, :], tight=True)
         moved = {n: float(fine[n][0] - coarse[n][0]) for n in problem.limits}
-        if max((abs(moved[n] - rows.shift.get(n, 0.0)) / rows.sizes(n) for n in moved), default=0.0) < 0.1 * NEAR:
+        gaps = rows.values(fine, exact=True)[0]
+        off = max((abs(moved[n] - rows.shift.get(n, 0.0)) / rows.sizes(n) for n in moved), default=0.0)
+        if gaps.min(initial=0.0) >= -NEAR and off < CLOSE:
             break
         rows.shift = moved
+        for (name, side, _), gap in zip(rows.limits(), gaps, strict=True):
+            if k > 1 and gap < -NEAR:  # what jumps between meshes is met with some room
+                rows.shift[name] += 2.0 * gap * rows.sizes(name) * (1.0 if side == "lower" else -1.0)
         point, converged, _ = rows.improve(point)
     return point, converged
 

@@ -220,7 +220,8 @@ class Search:
                               mu=near)
         self.record.setdefault(start, []).append(int(result.iterations))
         self.solves.append({"start": start, "stretches": len(grid.edges), "iterations": int(result.iterations),
-                            "status": result.status.name, "seconds": time.perf_counter() - begun})
+                            "further_starts": int(getattr(result, "further_starts", 0)), "status": result.status.name,
+                            "seconds": time.perf_counter() - begun})
         return dataclasses.replace(self.judged(plan, tr, solver, result), within=within)
 
     def _cap(self, start: int) -> int:

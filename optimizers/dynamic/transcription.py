@@ -10,7 +10,7 @@ from typing import Any
 from optimizers.dynamic import integrals
 from optimizers.dynamic.grid import Grid
 from optimizers.dynamic.plan import Limit, Place, Plan
-from optimizers.dynamic.resets import reset_rates
+from optimizers.dynamic.resets import jumps_of, reset_rates
 from twin import errors
 from twin.simulation.jax_path import as_jax
 
@@ -47,6 +47,7 @@ class Layout:
     path: tuple[Place, ...]  # outputs (and soft quantities) that stand in the path rows
     ends: tuple[Place, ...]  # terms of the goal that depend on inputs or algebraics at the end
     rates: tuple[tuple[int, int], ...]  # (control, side) of rate rows
+    jumps: tuple[tuple[int, int, int], ...]  # (phase, step, state) of resets that set a state; one input is its change
 
     n_c = property(lambda self: len(self.kept))
     at_time = property(lambda self: self.n_c)
@@ -55,7 +56,8 @@ class Layout:
     at_previous = property(lambda self: self.at_value + len(self.carried_values))
     at_end = property(lambda self: self.at_previous + len(self.previous))
     n_x = property(lambda self: self.at_end + len(self.ends))
-    n_u = property(lambda self: len(self.controls) + len(self.soft))
+    at_jump = property(lambda self: len(self.controls) + len(self.soft))
+    n_u = property(lambda self: self.at_jump + (len(self.jumps) > 0))
 
 
 def layout_of(plan: Plan, grid: Grid) -> Layout:
@@ -81,7 +83,7 @@ def layout_of(plan: Plan, grid: Grid) -> Layout:
     path = [k.place for k in plan.limits if k.place.role == "output" and k.price is None]
     return Layout(plan, tuple(i for i in range(n_x) if i not in goal), tuple(goal.items()),
                   tuple(k for k, p in enumerate(plan.phases) if p.free), controls, carried, previous, soft,
-                  tuple(dict.fromkeys(path)), ends, rates)
+                  tuple(dict.fromkeys(path)), ends, rates, jumps_of(plan.model, plan.phases))
 
 
 def _some(side: Any, none: float) -> bool:
@@ -137,7 +139,8 @@ class Transcription:
         self.names = [r.signal.name for role in ("input", "disturbance") for r in model.layout(role)]
         self.resets = tuple((k, step) for k, p in enumerate(plan.phases) for step in range(len(p.reset)))
 
-    # -- rows of p_edge: length (constant, by free phase), time at the start (same), given values, their change, who moves, resets
+    # -- rows of p_edge: length (constant, by free phase), time at the start (same), given values, change, who moves, resets,
+    #    parameters of the model: new values cost no compilation
 
     @functools.cached_property
     def columns(self) -> dict[str, slice]:
@@ -145,7 +148,7 @@ class Transcription:
         nf, n_v, n_m = len(self.layout.free_phases), self.n_v, len(self.layout.controls)
         at, found = 0, {}
         for name, n in (("length", 1 + nf), ("time", 1 + nf), ("given", n_v), ("change", n_v), ("moves", n_m),
-                        ("reset", len(self.resets))):
+                        ("reset", len(self.resets)), ("parameter", len(self.plan.p))):
             found[name] = slice(at, at + n)
             at += n
         return found
@@ -185,9 +188,17 @@ class Transcription:
         x = [*nominal["state"][list(lay.kept)], *(plan.phases[k].longest for k in lay.free_phases),
              *(d.place.size for d in plan.parameters), *(reach[j] for j in lay.carried_values),
              *(reach[j] for j in lay.previous), *(p.size for p in lay.ends)]
-        u = [*reach, *(k.place.size for k, _ in lay.soft)]
+        u = [*reach, *(k.place.size for k, _ in lay.soft), *([1.0] if lay.jumps else [])]
         return {"x_scale": np.array(x), "u_scale": np.array(u), "z_scale": nominal["algebraic"],
                 "path_scale": np.array([p.size for p, _, _ in self._path_rows()])}
+
+    def _sizes(self) -> list[float]:
+        """Typical sizes of the states."""
+        sizes = [1.0] * self.sizes["state"]
+        for r in self.plan.model.layout("state"):
+            for k in range(r.start, r.start + r.step * r.count, r.step):
+                sizes[k] = abs(r.signal.nominal) or 1.0
+        return sizes
 
     def _path_rows(self) -> list[tuple[Place, int, int]]:
         """(quantity, slack or -1, side): outputs with hard limits, soft quantities with their slack, values at the end."""
@@ -203,8 +214,12 @@ class Transcription:
             ("straight", j, 0) for j in lay.previous if lay.controls[j].kind == "line"]
 
     def _n_p_node(self) -> int:
-        """given values and time for sums, then bound and its length (constant, by free phase) of each row."""
-        return self._sums_width() + len(self._rows()) * (2 + len(self.layout.free_phases))
+        """given values and time for sums, then bound and its length (constant, by free phase) of each row, then parameters."""
+        return self._sums_width() + len(self._rows()) * (2 + len(self.layout.free_phases)) + len(self.plan.p)
+
+    def _at_parameters(self) -> int:
+        """Where the parameters of the model begin in a row of p_node."""
+        return self._n_p_node() - len(self.plan.p)
 
     def _sums_width(self) -> int:
         return (self.n_v + 1) + len([t for t in self.plan.terms if t.times is not None]) if self._has_sums() else 0
@@ -230,10 +245,11 @@ class Transcription:
         at = {i: k for k, i in enumerate(lay.kept)}
         return jnp.stack([x[at[i]] if i in at else jnp.zeros(()) for i in range(self.sizes["state"])])
 
-    def _parameters(self, x: Any) -> Any:
+    def _parameters(self, x: Any, values: Any) -> Any:
+        """Parameters of the model: the given ones, and those that are decisions."""
         import jax.numpy as jnp
 
-        p = [jnp.asarray(v) for v in self.plan.p]
+        p = [values[i] for i in range(len(self.plan.p))]
         for i, d in enumerate(self.plan.parameters):
             p[d.place.index] = x[self.layout.at_parameter + i]
         return jnp.stack(p) if p else jnp.zeros(0)
@@ -263,7 +279,7 @@ class Transcription:
         time = self._lengths(x, p[col["time"]]) + s * h
         given = p[col["given"]] + s * p[col["change"]]
         ui, d = self._inputs(x, u, s, given, p[col["moves"]])
-        states, par = self._states(x), self._parameters(x)
+        states, par = self._states(x), self._parameters(x, p[col["parameter"]])
         rates = self.plant._rhs(time, states, z, ui, d, par)
         residual = self.plant._residual(time, states, z, ui, d, par) if self.sizes["algebraic"] else jnp.zeros(0)
         cost = jnp.zeros(())
@@ -273,6 +289,8 @@ class Transcription:
         for i, (k, step) in enumerate(self.resets):
             flag = p[col["reset"]][i]
             jump = reset_rates(self.plan.model, self.plan.phases[k].reset[step], states)
+            for n in (n for *at, n in lay.jumps if at == [k, step]):
+                jump[n] = u[lay.at_jump] * self._sizes()[n]
             f = f + flag * jnp.stack([jump[n] for n in lay.kept])
         rows = self._path_rows()
         y = self.plant._outputs(time, states, z, ui, d, par) if any(r[0].role == "output" for r in rows) else None
@@ -315,7 +333,7 @@ class Transcription:
         if not self._has_sums():
             return total
         given = p[1:1 + self.n_v]
-        states, par, n = self._states(x), self._parameters(x), self.sizes["input"]
+        states, par, n = self._states(x), self._parameters(x, p[self._at_parameters():]), self.sizes["input"]
         z = jnp.asarray(self._scales()["z_scale"])
         y = self.plant._outputs(p[0], states, z, given[:n], given[n:], par)
         for i, term in enumerate(t for t in self.plan.terms if t.times is not None):
@@ -328,7 +346,7 @@ class Transcription:
         import jax.numpy as jnp
 
         lay, plan = self.layout, self.plan
-        states, par = self._states(x), self._parameters(x)
+        states, par = self._states(x), self._parameters(x, p[self._at_parameters():])
         cost = jnp.zeros(())
         left = [t for t in plan.terms if (t.times is None and t.place.index not in dict(lay.costed)) or t.place.role != "state"]
         left = [t for t in left if t.times is None]

@@ -122,9 +122,23 @@ def moments(controller: Any, rows: Mapping[str, Any], first: int, stop: int) -> 
 def run(controller: Any, rows: Mapping[str, Any], first: int, stop: int, threads: int | None) -> Answers:
     """Some problems on threads over the engine."""
     solver, filler = controller.stepper.solver()
-    data = [filler.data(m) for m in moments(controller, rows, first, stop)]
+    data = Filled(filler, moments(controller, rows, first, stop))
     options = {k: v for k, v in controller.stepper.cold.items() if k != "max_seconds"}
     return Answers.of(solver.solve_many(data, threads, start="rollout", **options), len(controller.statement.controls))
+
+
+class Filled(Sequence[Any]):
+    """Data of many problems, each made when it is asked for: by the thread that solves it, while others solve theirs."""
+
+    def __init__(self, filler: Any, moments: Sequence[Any]) -> None:
+        self.filler, self.moments, self.lock = filler, moments, threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self.moments)
+
+    def __getitem__(self, k: Any) -> Any:
+        with self.lock:
+            return self.filler.data(self.moments[k])
 
 
 def run_task(controller: Any, key: str, rows: Mapping[str, Any], count: int) -> Answers:

@@ -11,6 +11,7 @@ _PUBLIC = {
     **dict.fromkeys(("Verdict", "judge_recipe"), "processes.electronics.recipe_guard"),
     **dict.fromkeys(("OvenZones", "changeover_minutes", "changeover_matrix"), "processes.electronics.changeover"),
     **dict.fromkeys(("Product", "ProductMix", "MixPlan"), "processes.electronics.product_mix"),
+    "ReflowMeasure": "processes.electronics.measures",
     **dict.fromkeys(("RecipeSaving", "Saved"), "processes.electronics.recipe_saving"),
     **dict.fromkeys(("ReflowRecipe", "RecipeCheck"), "processes.electronics.recipes"),
     **dict.fromkeys(("ReflowOven", "ReflowAssembly", "ReflowSection"), "processes.electronics.reflow"),

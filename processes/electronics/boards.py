@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from processes.electronics.profile import UNITS, ProfileLimits, missed, profile_metrics, shares
+from processes.electronics.profile import UNITS, ProfileLimits, Rows, missed, profile_metrics, shares
 from twin import errors
 
 EVERY = 0.5  # s between the points that a profile is judged by
@@ -70,23 +70,25 @@ def check_spread(oven: Any, limits: ProfileLimits) -> None:
                                "Judge a ReflowAssembly, or take the row out.", name="spread")
 
 
-def node_names(oven: Any) -> list[str]:
-    """The places of a board that are judged."""
+def node_names(oven: Any, judged: Sequence[str] | None = None) -> list[str]:
+    """The places of a board that are judged; `judged` takes the place of the signals that the board names."""
     rows = {r.signal.name: r for role in ("state", "output") for r in oven.layout(role)}
-    many = {name: rows[name].count if rows[name].shape else 0 for name in oven.judged}
+    many = {name: rows[name].count if rows[name].shape else 0 for name in judged or oven.judged}
     return [node for name, n in many.items() for node in ([f"{name} {k + 1}" for k in range(n)] or [name])]
 
 
-def node_units(oven: Any) -> dict[str, str]:
+def node_units(oven: Any, judged: Sequence[str] | None = None) -> dict[str, str]:
     """Units of all metrics and decisions."""
-    names = node_names(oven)
-    many = {f"{m} of {n}": u for m, u in UNITS.items() for n in names} if len(names) > 1 else {}
-    return UNITS | many | MORE
+    names = node_names(oven, judged)
+    if len(names) == 1:
+        return UNITS | MORE
+    over_all = {f"{which}_{m}": u for m, u in UNITS.items() for which in ("lowest", "highest")}
+    return UNITS | over_all | {f"{m} of {n}": u for m, u in UNITS.items() for n in names} | MORE
 
 
-def node_rows(oven: Any, limits: ProfileLimits) -> dict[str, tuple[float | None, float | None]]:
+def node_rows(oven: Any, limits: ProfileLimits, judged: Sequence[str] | None = None) -> Rows:
     """Limits of each judged place."""
-    names = node_names(oven)
+    names = node_names(oven, judged)
     if len(names) == 1:
         return dict(limits.rows)
     alone = {m: pair for m, pair in limits.rows.items() if m == "spread"}
@@ -112,9 +114,10 @@ def node_metrics(times: Any, signals: Mapping[str, Any], limits: ProfileLimits) 
     if len(found) == 1:
         return next(iter(found.values()))
     many = {f"{m} of {n}": v for n, metrics in found.items() for m, v in metrics.items()}
-    peaks = np.array([m["peak"] for m in found.values()])
-    return many | {"spread": peaks.max(axis=0) - peaks.min(axis=0),
-                   "area_to_peak": np.max([m["area_to_peak"] for m in found.values()], axis=0)}
+    for metric in next(iter(found.values())):
+        values = np.array([m[metric] for m in found.values()])
+        many |= {f"lowest_{metric}": values.min(axis=0), f"highest_{metric}": values.max(axis=0)}
+    return many | {"spread": many["highest_peak"] - many["lowest_peak"], "area_to_peak": many["highest_area_to_peak"]}
 
 
 def split_nodes(signals: Mapping[str, Any]) -> dict[str, Any]:

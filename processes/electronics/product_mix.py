@@ -257,7 +257,7 @@ class MixPlan:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What shares set points, and what that saves."""
-        shared = [" and ".join(g) for g in self.groups if len(g) > 1]
+        shared = [", ".join(g) for g in self.groups if len(g) > 1]
         ways = [f"{way}: {minutes:.5g} min" for way, minutes in self.compared.items()]
         before, own = list(self.compared.values())[:2]
         return ("Common set points for " + "; ".join(shared) + "." if shared else "No products share set points.",

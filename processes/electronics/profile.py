@@ -12,6 +12,7 @@ from twin import errors
 UNITS = {"peak": "degC", "steepest_rise": "degC/s", "steepest_fall": "degC/s", "soak_time": "s", "time_above_liquidus": "s",
          "ramp_to_peak": "degC/s", "time_to_peak": "s", "area_to_peak": "degC s", "spread": "degC"}
 JEDEC = "IPC/JEDEC J-STD-020D, as copied by vendors' data sheets"
+TOUCH = 1e-5  # of a limit: an optimum stands on its limits to about this
 SMALLEST = 2  # points of a profile
 
 
@@ -163,11 +164,12 @@ def shares(rows: Rows, metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def missed(rows: Rows, metrics: Mapping[str, float], units: Mapping[str, str]) -> list[str]:
-    """A sentence for each limit that is not met."""
+    """A sentence for each limit that is not met by more than a hundred thousandth of its size."""
     found = []
     for name, (low, high) in rows.items():
         value, unit = _metric(metrics, name), units[name]
-        if not math.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
+        touch = TOUCH * max(abs(v) for v in (low, high, 1e-12) if v is not None)
+        if not math.isfinite(value) or (low is not None and value < low - touch) or (high is not None and value > high + touch):
             text = " to ".join("any" if v is None else f"{v:g}" for v in (low, high))
             found.append(f"{name} is {value:.5g} {unit}. Expected {text} {unit}.")
     return found

@@ -48,7 +48,7 @@ def recipe_figure(check: RecipeCheck) -> Any:
     bars.set_yticks(places, list(used), fontsize=8)
     bars.invert_yaxis()
     bars.set_xlabel("share of the window used [%], 100 is the limit")
-    bars.legend(loc="lower right", fontsize=8)
+    bars.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=8)
     return figure
 
 

@@ -104,6 +104,14 @@ class Saved:
 
     def __str__(self) -> str:
         p = self.prices
-        text = (f"Against the reference, {p.boards:,.0f} boards save {self.hours:,.4g} h of oven time and {self.energy:,.4g} "
-                f"kWh, {self.money:,.4g} {p.currency} at {p.hour_cost:g} {p.currency}/h and {p.energy_price:g} {p.currency}/kWh")
-        return text + ("." if self.co2 is None else f"; {self.co2:,.4g} +- {self.co2_sd:.2g} kg CO2 (scope 2, {p.factor}).")
+        text = (f"Against the reference, {p.boards:,.0f} boards save {_told(self.hours)} h of oven time and "
+                f"{_told(self.energy)} kWh, {_told(self.money)} {p.currency} at "
+                f"{p.hour_cost:g} {p.currency}/h and {p.energy_price:g} {p.currency}/kWh")
+        if self.co2 is None or self.co2_sd is None:
+            return f"{text}."
+        return f"{text}; {_told(self.co2)} +- {_told(self.co2_sd)} kg CO2 (scope 2, {p.factor})."
+
+
+def _told(value: float) -> str:
+    """Whole numbers from a hundred on, three digits below."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

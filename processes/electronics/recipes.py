@@ -12,7 +12,6 @@ from processes.electronics.boards import (
     JudgedRun,
     check_spread,
     judged,
-    node_metrics,
     node_rows,
     node_units,
     passage,
@@ -20,6 +19,7 @@ from processes.electronics.boards import (
     ties,
     with_recipe_of,
 )
+from processes.electronics.measures import ReflowMeasure
 from processes.electronics.profile import ProfileLimits
 from processes.electronics.recipe_guard import judge_recipe
 from processes.electronics.recipe_saving import RecipeSaving
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from processes.electronics.recipe_guard import Verdict
     from processes.electronics.recipe_saving import Saved
 
+ACCURATE = 1e-9  # of the simulations: areas are flat near their optimum, and differences must show it
 GOALS = {"fastest": ("maximize", "speed"), "smallest area": ("minimize", "area_to_peak"), "centered": ("center", ""),
          "least energy": ("minimize", "energy_per_board")}
 
@@ -91,7 +92,7 @@ class ReflowRecipe:
         """The fields of `optimizers.Design`."""
         slowest = min(float(self.oven.speed), *self.decisions.get("speed", (self.oven.speed,)))
         made = {"model": self.oven, "decisions": self.decisions, "ties": ties(self.oven, self.decisions),
-                "signals": (*self.oven.judged, "energy_per_board"), "every": EVERY, "measure": self.measure,
+                "every": EVERY, "rtol": ACCURATE, "measure": ReflowMeasure(self.oven, self.limits.liquidus, *self.limits.soak),
                 "duration": float(self.oven.length() / slowest * 60.0), "recipe": passage(),
                 "limits": node_rows(self.oven, self.limits), "units": node_units(self.oven)}
         key, what = GOALS[self.goal]
@@ -99,11 +100,6 @@ class ReflowRecipe:
             rows = {n: (-high if low is None and high is not None else low, high) for n, (low, high) in made["limits"].items()}
             return made | {"center": True, "limits": rows}
         return made | {key: what}
-
-    def measure(self, times: Any, seen: Mapping[str, Any]) -> dict[str, Any]:
-        """Metrics of many profiles, as `optimizers.Design` asks for them."""
-        return node_metrics(times, {s: seen[s] for s in self.oven.judged}, self.limits) | {
-            "energy_per_board": seen["energy_per_board"][:, -1]}
 
     def checked(self, decisions: Mapping[str, float], metrics: Mapping[str, float], active: Sequence[Any] = ()) -> RecipeCheck:
         """The recipe on the oven and on all boards, with what it saves.
@@ -122,7 +118,7 @@ class ReflowRecipe:
         replays = {name: judged(with_recipe_of(oven, board), self.limits) for name, board in self.boards.items()}
         verdict = None
         if self.fitted is not None:
-            verdict = judge_recipe(oven, self.limits, fitted=self.fitted, samples=self.samples, signal=self.oven.judged[0])
+            verdict = judge_recipe(oven, self.limits, fitted=self.fitted, samples=self.samples)
         sentences = []
         for name, run in replays.items():
             missed = run.misses
@@ -182,7 +178,7 @@ class RecipeCheck:
         prices: dict[str, float] = {}
         for a in self.active:
             prices[a.name] = max(a.shadow_price, prices.get(a.name, 0.0))
-        rows = node_rows(self.oven, self.stated.limits) | {n: self.stated.decisions[n] for n in self.stated.decisions}
+        rows = {**node_rows(self.oven, self.stated.limits), **self.stated.decisions}
         value = dict(self.own.metrics) | {n: recipe_value(self.oven, n) for n in self.stated.decisions}
         before = dict(self.reference.metrics) | {n: recipe_value(self.stated.oven, n) for n in self.stated.decisions}
         units = node_units(self.oven) | MORE

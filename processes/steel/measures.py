@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import twin
 from processes.steel.fuel import zone_fuel
+from twin import errors
 
 COLORS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377")
+CORE = 0.005  # m: innermost part of a half slab whose mean must be solid; a single thin cell would be so in a second
 GRID = 0.05  # m: distance at which the surface of a strand is looked at
 
 
@@ -118,8 +121,8 @@ class CasterMeasure(twin.Measure):
     """Shell, length, surface and water of a strand.
 
     `shell_at_exit` of the mould, `metallurgical_length`, `straightening` surface temperature where the strand is straightened,
-    `coldest` surface from the mould to there, `reheating_k` in each spray zone k: hottest surface in the zone minus the surface
-    where it begins; `throughput`, `water` and `specific_water`.
+    `coldest_k` surface in each spray zone k, `reheating_k` there: hottest surface in the zone minus the surface where it begins;
+    `throughput`, `water` and `specific_water`.
 
     Attributes
     ----------
@@ -148,14 +151,28 @@ class CasterMeasure(twin.Measure):
     width: float = 1.5
     straightener: float = 15.0
 
+    def __post_init__(self) -> None:
+        edges = (self.model.mould, *self.model.zone_start, self.model.machine_length)
+        for k, (a, b) in enumerate(pairwise(edges)):
+            if b - a < (0.0 if k == 0 else 4 * GRID):
+                raise twin.SpecError(f"{self.model.title}: the mould ends, and zones begin, at "
+                                     f"{', '.join(f'{e:g}' for e in edges[:-1])} m; "
+                                     f"the machine ends at {edges[-1]:g} m. Expected them to rise, zones of "
+                                     f"at least {4 * GRID:g} m.")
+        if not self.model.mould < self.straightener < self.model.machine_length:
+            raise errors.out_of_range("straightener", self.straightener, "m", self.model.mould, self.model.machine_length,
+                                      "It stands between mould and end of the machine.")
+        if not self.width > 0:
+            raise errors.out_of_range("width", self.width, "m", 0.0, None, "Give the width of the slab.")
+
     @property
     def signals(self) -> tuple[str, ...]:
         return ("enthalpy", "shell", "surface_temperature" if hasattr(self.model, "cells") else "middle_temperature")
 
     @property
     def units(self) -> Mapping[str, str]:
-        zones = {f"reheating_{k + 1}": "K" for k in range(self.model.zones)}
-        return {"shell_at_exit": "mm", "metallurgical_length": "m", "straightening": "degC", "coldest": "degC", **zones,
+        zones = {f"{n}_{k + 1}": u for n, u in (("coldest", "degC"), ("reheating", "K")) for k in range(self.model.zones)}
+        return {"shell_at_exit": "mm", "metallurgical_length": "m", "straightening": "degC", **zones,
                 "throughput": "t/h", "water": "m3/h", "specific_water": "l/kg"}
 
     def __call__(self, times: Any, seen: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -164,7 +181,8 @@ class CasterMeasure(twin.Measure):
         model, shell = self.model, seen["shell"]
         n, t = len(shell), np.asarray(times, dtype=float)
         surface = seen[self.signals[2]].reshape(n, len(t))
-        middle = seen["enthalpy"].reshape(n, len(t), -1)[:, :, -1]
+        inner = max(1, round(CORE / (0.5 * model.thickness / model.cells))) if hasattr(model, "cells") else 1
+        middle = seen["enthalpy"].reshape(n, len(t), -1)[:, :, -inner:].mean(axis=2)
         speed = np.broadcast_to(seen.get("speed", model.speed), (n,)) / 60.0
         water = np.array([np.broadcast_to(seen.get(f"water[{k}]", model.water[k]), (n,)) for k in range(model.zones)])
         edges = [*model.zone_start, model.machine_length]
@@ -173,11 +191,11 @@ class CasterMeasure(twin.Measure):
         found = {"shell_at_exit": np.array([np.interp(model.mould / v, t, row) for v, row in zip(speed, shell, strict=True)]),
                  "metallurgical_length": speed * np.array([self._solid_after(t, row, half) for row,
                                                            half in zip(middle, shell, strict=True)]),
-                 "straightening": np.array([np.interp(self.straightener, ways, row) for row in on_way]),
-                 "coldest": on_way[:, ways <= self.straightener].min(axis=1)}
+                 "straightening": np.array([np.interp(self.straightener, ways, row) for row in on_way])}
         for k in range(model.zones):
             begin = np.array([np.interp(edges[k], ways, row) for row in on_way])
-            found[f"reheating_{k + 1}"] = on_way[:, (ways >= edges[k]) & (ways <= edges[k + 1])].max(axis=1) - begin
+            inside = on_way[:, (ways >= edges[k] + 2 * GRID) & (ways <= edges[k + 1])]
+            found |= {f"coldest_{k + 1}": inside.min(axis=1), f"reheating_{k + 1}": inside.max(axis=1) - begin}
         wide = self.width if hasattr(model, "cells") else model.width
         around = 2.0 * wide if hasattr(model, "cells") else 2.0 * (wide + model.thickness)
         found["throughput"] = 3.6 * speed * model.thickness * wide * model.density
@@ -201,6 +219,11 @@ class CasterMeasure(twin.Measure):
         for axes in (above, below):
             for at in self.model.zone_start:
                 axes.axvline(at, color="0.85", lw=0.8, zorder=0)
+        edges = [*self.model.zone_start, self.model.machine_length]
+        for k in range(self.model.zones):
+            low = (limits.get(f"coldest_{k + 1}") or (None, None))[0]
+            if low is not None:
+                above.fill_between(edges[k:k + 2], 0.0, low, color="#EE6677", alpha=0.15, lw=0)
         _forbid(above, limits.get("straightening"), self.straightener)
         _forbid(below, limits.get("shell_at_exit"), self.model.mould)
         high = (limits.get("metallurgical_length") or (None, None))[1]
@@ -223,6 +246,8 @@ class CasterMeasure(twin.Measure):
         if middle[k] >= 0.0:
             left = 0.5e3 * self.model.thickness - shell[-1]
             return float(t[-1] + 0.1 * left * 60.0 / self.model.speed)
-        if k == 0:
-            return 0.0
-        return float(t[k - 1] + (t[k] - t[k - 1]) * middle[k - 1] / (middle[k - 1] - middle[k]))
+        if k < 3:
+            return float(t[k])
+        h, at = middle[k - 3:k], t[k - 3:k]  # a parabola from above: at the solidus itself the enthalpy has a kink
+        found = sum(at[i] * np.prod([h[j] / (h[j] - h[i]) for j in range(3) if j != i]) for i in range(3))
+        return float(np.clip(found, t[k - 1], t[k]))

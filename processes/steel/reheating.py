@@ -36,6 +36,8 @@ class ReheatingFurnace(twin.DynamicModel):
     mean_temperature = twin.output("degC", shape=("slabs",), lower=-20, upper=1500, nominal=1000, doc="mean over the thickness")
     top_temperature = twin.output("degC", shape=("slabs",), lower=-20, upper=1500, nominal=1000, doc="upper face")
     core_temperature = twin.output("degC", shape=("slabs",), lower=-20, upper=1500, nominal=1000, doc="half thickness")
+    probe_face = twin.output("degC", lower=-20, upper=1500, nominal=1000, doc="upper face of kind 1: an instrumented slab")
+    probe_core = twin.output("degC", lower=-20, upper=1500, nominal=1000, doc="core of kind 1: an instrumented slab")
     uptake = twin.output("MJ/t", lower=-100, upper=2000, nominal=500, doc="heat taken since charging")
 
     zone_temperature = twin.parameter((950.0, 1150.0, 1270.0, 1240.0), "degC", shape=("zones",), bounds=(200, 1450),
@@ -135,8 +137,10 @@ class ReheatingFurnace(twin.DynamicModel):
         mean = t.sum(axis=0) / self.cells
         half = self.cells // 2
         taken = (self.enthalpy(t).sum(axis=0) / self.cells - self.enthalpy(self.charged)) * self.share
+        core = 0.5 * (t[half - 1] + t[half])
         return {"zone_at_slab": self.along(self.zone_temperature, s.time / self.residence), "mean_temperature": mean,
-                "top_temperature": top, "core_temperature": 0.5 * (t[half - 1] + t[half]), "uptake": 1e-3 * taken.sum()}
+                "top_temperature": top, "core_temperature": core, "probe_face": top[0], "probe_core": core[0],
+                "uptake": 1e-3 * taken.sum()}
 
     def balances(self, s: Any) -> Mapping[str, tuple[Any, Any]]:
         """Heat of a square meter of each kind, summed, in J."""

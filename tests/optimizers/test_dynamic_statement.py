@@ -8,9 +8,13 @@ import pytest
 
 import optimizers
 import twin
-from optimizers.dynamic.grid import Grid, radau
+from optimizers.dynamic.filling import fill
+from optimizers.dynamic.grid import Grid, radau, start_of
+from optimizers.dynamic.transcription import Transcription
 from processes.bioreactor import BajpaiReuss, Penicillin
 from processes.chemical import VanDeVusse
+from twin.engine import optimal_tables
+from twin.engine.optimal import OcpData
 
 GOOD = {"maximize": "product_mass", "moves": "feed", "duration": 100}
 
@@ -119,3 +123,20 @@ def test_an_optimum_beyond_what_a_learned_term_saw_says_so():
     said = [line for line in answer.explain().splitlines() if line.startswith("Extrapolation")]
     assert len(said) == 1
     assert "mass is 7.389 kg at 10 h, the term growth was trained for 0.5 to 4 kg (outside for" in said[0]
+
+
+def test_new_values_of_parameters_cost_no_compilation():
+    """A calibrated model, a scenario: the lowered functions are the same, byte by byte; the values are data."""
+    keys, rows = [], []
+    for value in (0.11, 0.12):
+        problem = optimizers.Trajectory(BajpaiReuss(), maximize="product_mass", moves="feed", intervals=2, duration=100,
+                                        parameters={"mu_max": value})
+        tr = Transcription(problem.plan, Grid(problem.plan, 2, 1))
+        tables = optimal_tables.tables_of(tr.spec())
+        keys.append([p.key() for p in tables.programs.values()])
+        data = OcpData.empty(tr.spec())
+        fill(tr, data, start_of(problem.plan), None)
+        rows.append((data.p_edge.copy(), data.p_node.copy()))
+    assert keys[0] == keys[1]
+    assert (rows[0][0] != rows[1][0]).sum() == len(rows[0][0])
+    assert (rows[0][1] != rows[1][1]).sum() == len(rows[0][1])

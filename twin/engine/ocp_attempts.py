@@ -98,6 +98,7 @@ def try_again(m: Ocp, d: Data, w: Work, warm: Answer, out: Answer, code: int) ->
     factor = out.info[FACTOR]
     while w.state[ATTEMPT] < d.option[ATTEMPTS]:
         w.state[ATTEMPT] += 1
+        out.stat[FURTHER_STARTS] += 1
         way = w.state[ATTEMPT]
         if d.option[START] == FROM_ANSWER:
             way -= 2

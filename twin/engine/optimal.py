@@ -125,8 +125,8 @@ class OcpResult:
     ----------
     status, code
         How it ended.
-    objective, iterations, error, violation, restorations
-        Cost; iterations; scaled error of the optimality conditions; largest violation (scaled).
+    objective, iterations, error, violation, restorations, further_starts
+        Cost; iterations; scaled error of the optimality conditions; largest violation (scaled); starts after the first.
     """
 
     def __init__(self, solver: OcpSolver) -> None:
@@ -151,6 +151,7 @@ class OcpResult:
     violation = property(lambda self: float(self._part("info")[r.VIOLATION]), doc="Largest violation, scaled.")
     iterations = property(lambda self: int(self._part("stat")[r.ITERATIONS]), doc="Iterations.")
     restorations = property(lambda self: int(self._part("stat")[r.RESTORATIONS]), doc="Restorations.")
+    further_starts = property(lambda self: int(self._part("stat")[r.FURTHER_STARTS]), doc="Starts after the first.")
     factors = property(lambda self: int(self._part("stat")[r.FACTORS]), doc="Factorizations.")
     feasible = property(lambda self: self.violation <= FEASIBLE, doc="All limits and dynamics hold to 1e-6, scaled.")
 
