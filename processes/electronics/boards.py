@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from processes.electronics.profile import UNITS, ProfileLimits, Rows, missed, profile_metrics, shares
+from processes.electronics.tunnel import Tunnel
 from twin import errors
 
 EVERY = 0.5  # s between the points that a profile is judged by
@@ -46,8 +47,35 @@ def passage() -> Any:
 
 
 def ties(oven: Any, decisions: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Parameters that each group of zones sets."""
-    return {name: oven.set_point_names(name) for name in decisions if name != "speed"}
+    """Parameters that each group of zones sets; bounds of the speed are checked on the way.
+
+    Raises
+    ------
+    twin.errors.SpecError
+        Two groups share a zone, or the belt may stand still.
+    """
+    found = {name: oven.set_point_names(name) for name in decisions if name != "speed"}
+    of: dict[str, str] = {}
+    for name, points in found.items():
+        for point in points:
+            if point in of:
+                raise errors.SpecError(f"{of[point]} and {name} both set {point} of {oven.title}. Expected each zone in one "
+                                       "group.", name=name)
+            of[point] = name
+    if "speed" in decisions and not decisions["speed"][0] > 0:
+        raise errors.SpecError(f"The speed may fall to {decisions['speed'][0]:g} cm/min. Expected a lower bound above 0.",
+                               name="speed")
+    return found
+
+
+def check_oven(name: str, oven: Any, like: Any = None) -> None:
+    """Refuse what is no oven, or one of other zones."""
+    if not isinstance(oven, Tunnel):
+        raise errors.SpecError(f"{name} is a {type(oven).__name__}. Expected an oven with a board, such as ReflowOven().",
+                               name=name)
+    if like is not None and (oven.zones, oven.hot) != (like.zones, like.hot):
+        raise errors.SpecError(f"{name} has {oven.zones} zones, {oven.hot} of them heated; the other oven {like.zones} and "
+                               f"{like.hot}. Expected the same oven.", name=name)
 
 
 def recipe_value(oven: Any, name: str) -> float:

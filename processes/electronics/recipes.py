@@ -10,6 +10,7 @@ from processes.electronics.boards import (
     EVERY,
     MORE,
     JudgedRun,
+    check_oven,
     check_spread,
     judged,
     node_rows,
@@ -83,9 +84,12 @@ class ReflowRecipe:
     def __post_init__(self) -> None:
         if self.goal not in GOALS:
             raise errors.unknown("goal", self.goal, "ReflowRecipe", GOALS)
-        for name in self.decisions:
-            if name != "speed":
-                self.oven.set_point_names(name)
+        check_oven("oven", self.oven)
+        for name, board in self.boards.items():
+            check_oven(name, board, self.oven)
+        ties(self.oven, self.decisions)
+        if self.goal == "fastest" and "speed" not in self.decisions:
+            raise errors.SpecError("The fastest recipe needs the decision 'speed'. Give its bounds in cm/min.", name="speed")
         check_spread(self.oven, self.limits)
 
     def design(self) -> dict[str, Any]:
