@@ -18,18 +18,33 @@ IMAGES = Path(__file__).parent / "images"
 
 
 def electronics() -> Any:
-    """Reflow profile and its window."""
-    limits, run = ProfileLimits.contest(), twin.simulate(ReflowOven(), every=1.0)
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
-    axes = figure.add_subplot()
+    """Fit of the synthetic reflow profile within its window, and what it misses, on another recipe too."""
+    limits, data = ProfileLimits.contest(), Path(__file__).parents[1] / "examples" / "data" / "reflow"
+    profiles = {n: np.loadtxt(data / f"profile_{n}.csv", delimiter=",", skiprows=1).T for n in ("reference", "check")}
+    names = [*(f"rates[{k}]" for k in range(4)), "entry_center", "entry_width", "cool_length", "cool_air"]
+    oven = twin.calibrate(ReflowOven(), {"joint": profiles["reference"]}, names, initial={"joint": 25.0},
+                          recipe=twin.Recipe.constant()).model
+    run = twin.simulate(oven, every=1.0)
+    figure = Figure(figsize=(9, 6.4), layout="constrained")
+    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     axes.axhspan(*limits.rows["peak"], color="tab:green", alpha=0.18, label="peak, 240 to 250 degC")
     axes.axhline(limits.liquidus, color="tab:red", lw=1, ls="--", label="liquidus, 217 degC")
     axes.axhspan(*limits.soak, color="tab:orange", alpha=0.12, label="soak, 150 to 190 degC in 60 to 120 s")
-    axes.plot(run.times, run["air_temperature"], color="gray", lw=1.2, label="air")
-    axes.plot(run.times, run["joint"], color="tab:blue", lw=2, label="solder joint")
-    axes.set_xlabel("time [s]")
+    axes.plot(run.times, run["air_temperature"], color="gray", lw=1.2, label="air, fitted")
+    axes.plot(*profiles["reference"], ".", color="black", ms=2, label="synthetic profile")
+    axes.plot(run.times, run["joint"], color="tab:blue", lw=1.5, label="solder joint, fitted")
     axes.set_ylabel("temperature [degC]")
     axes.legend(loc="upper left", fontsize=8)
+    other = oven.with_recipe(z1_5=182.0, z6=203.0, z7=237.0, z8_9=254.0, speed=76.0)
+    for model, name, label, color in ((oven, "reference", "fitted profile", "tab:blue"),
+                                      (other, "check", "another recipe, never fitted", "tab:purple")):
+        t, y = profiles[name]
+        miss = y - np.asarray(twin.simulate(model, times=t)["joint"])
+        below.plot(t, miss, color=color, lw=0.8, label=f"{label}: RMSE {np.sqrt(np.mean(miss**2)):.2f} degC")
+    below.axhline(0.0, color="black", lw=0.8)
+    below.set_ylabel("profile - model [degC]")
+    below.set_xlabel("time [s]")
+    below.legend(fontsize=8)
     return figure
 
 

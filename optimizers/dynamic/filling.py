@@ -37,6 +37,7 @@ def fill(tr: Transcription, data: Any, start: Decisions, path: Path | None, marg
     _inputs(tr, data)
     _carried(tr, data)
     _limits(tr, data, margins or {})
+    _jumps(tr, data)
     for k, side in within:
         _keep(tr, data, k, side)
     _guess(tr, data, start, path)
@@ -238,6 +239,19 @@ def _tighten(tr: Transcription, data: Any, limit: Limit, n: int, m: int, low: fl
     lower[where], upper[where] = max(lower[where], low), min(upper[where], high)
 
 
+def _jumps(tr: Transcription, data: Any) -> None:
+    """States that a reset sets: free to change along its edge, fixed at its end."""
+    lay = tr.layout
+    if not lay.jumps:
+        return
+    data.u_lower[:, lay.at_jump], data.u_upper[:, lay.at_jump] = 0.0, 0.0
+    for n, edge in enumerate(tr.grid.edges):
+        for k in (k for phase, step, k in lay.jumps if edge.is_reset and (phase, step) == (edge.phase, edge.step)):
+            data.u_lower[n, lay.at_jump], data.u_upper[n, lay.at_jump] = -math.inf, math.inf
+            i = lay.kept.index(k)
+            data.x_lower[n + 1, i] = data.x_upper[n + 1, i] = tr.plan.phases[edge.phase].reset[edge.step].value
+
+
 def reach(tr: Transcription) -> Any:
     """Ranges of all states in the model with some room, shape (2, states)."""
     import numpy as np
@@ -280,6 +294,9 @@ def _guess(tr: Transcription, data: Any, start: Decisions, path: Path | None) ->
     data.x[1:, :lay.n_c] = path.x[:, -1, kept]
     data.xp[:] = path.x[:, 1:, kept]
     data.zp[:] = path.z[:, 1:, :]
+    for n, edge in enumerate(edges if lay.jumps else ()):
+        for k in (k for phase, step, k in lay.jumps if edge.is_reset and (phase, step) == (edge.phase, edge.step)):
+            data.u[n, lay.at_jump] = (path.x[n, -1, k] - path.x[n, 0, k]) / tr._sizes()[k]
     for i, place in enumerate(lay.ends):
         known = place.role == "algebraic"
         data.x[:, lay.at_end + i] = path.z[-1, -1, place.index] if known else _output_at_end(tr, data, path, place)

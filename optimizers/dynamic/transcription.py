@@ -10,7 +10,7 @@ from typing import Any
 from optimizers.dynamic import integrals
 from optimizers.dynamic.grid import Grid
 from optimizers.dynamic.plan import Limit, Place, Plan
-from optimizers.dynamic.resets import reset_rates
+from optimizers.dynamic.resets import jumps_of, reset_rates
 from twin import errors
 from twin.simulation.jax_path import as_jax
 
@@ -47,6 +47,7 @@ class Layout:
     path: tuple[Place, ...]  # outputs (and soft quantities) that stand in the path rows
     ends: tuple[Place, ...]  # terms of the goal that depend on inputs or algebraics at the end
     rates: tuple[tuple[int, int], ...]  # (control, side) of rate rows
+    jumps: tuple[tuple[int, int, int], ...]  # (phase, step, state) of resets that set a state; one input is its change
 
     n_c = property(lambda self: len(self.kept))
     at_time = property(lambda self: self.n_c)
@@ -55,7 +56,8 @@ class Layout:
     at_previous = property(lambda self: self.at_value + len(self.carried_values))
     at_end = property(lambda self: self.at_previous + len(self.previous))
     n_x = property(lambda self: self.at_end + len(self.ends))
-    n_u = property(lambda self: len(self.controls) + len(self.soft))
+    at_jump = property(lambda self: len(self.controls) + len(self.soft))
+    n_u = property(lambda self: self.at_jump + (len(self.jumps) > 0))
 
 
 def layout_of(plan: Plan, grid: Grid) -> Layout:
@@ -81,7 +83,7 @@ def layout_of(plan: Plan, grid: Grid) -> Layout:
     path = [k.place for k in plan.limits if k.place.role == "output" and k.price is None]
     return Layout(plan, tuple(i for i in range(n_x) if i not in goal), tuple(goal.items()),
                   tuple(k for k, p in enumerate(plan.phases) if p.free), controls, carried, previous, soft,
-                  tuple(dict.fromkeys(path)), ends, rates)
+                  tuple(dict.fromkeys(path)), ends, rates, jumps_of(plan.model, plan.phases))
 
 
 def _some(side: Any, none: float) -> bool:
@@ -186,9 +188,17 @@ class Transcription:
         x = [*nominal["state"][list(lay.kept)], *(plan.phases[k].longest for k in lay.free_phases),
              *(d.place.size for d in plan.parameters), *(reach[j] for j in lay.carried_values),
              *(reach[j] for j in lay.previous), *(p.size for p in lay.ends)]
-        u = [*reach, *(k.place.size for k, _ in lay.soft)]
+        u = [*reach, *(k.place.size for k, _ in lay.soft), *([1.0] if lay.jumps else [])]
         return {"x_scale": np.array(x), "u_scale": np.array(u), "z_scale": nominal["algebraic"],
                 "path_scale": np.array([p.size for p, _, _ in self._path_rows()])}
+
+    def _sizes(self) -> list[float]:
+        """Typical sizes of the states."""
+        sizes = [1.0] * self.sizes["state"]
+        for r in self.plan.model.layout("state"):
+            for k in range(r.start, r.start + r.step * r.count, r.step):
+                sizes[k] = abs(r.signal.nominal) or 1.0
+        return sizes
 
     def _path_rows(self) -> list[tuple[Place, int, int]]:
         """(quantity, slack or -1, side): outputs with hard limits, soft quantities with their slack, values at the end."""
@@ -279,6 +289,8 @@ class Transcription:
         for i, (k, step) in enumerate(self.resets):
             flag = p[col["reset"]][i]
             jump = reset_rates(self.plan.model, self.plan.phases[k].reset[step], states)
+            for n in (n for *at, n in lay.jumps if at == [k, step]):
+                jump[n] = u[lay.at_jump] * self._sizes()[n]
             f = f + flag * jnp.stack([jump[n] for n in lay.kept])
         rows = self._path_rows()
         y = self.plant._outputs(time, states, z, ui, d, par) if any(r[0].role == "output" for r in rows) else None

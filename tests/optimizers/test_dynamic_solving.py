@@ -133,6 +133,50 @@ def test_a_model_without_a_value_is_told(limits):
     assert "x = 0.5" in found.message
 
 
+class Brew(twin.DynamicModel):
+    """Sugar becomes product, faster when warm, and product decays."""
+
+    time_unit = "h"
+    volume = twin.state("l", lower=0.1, upper=100, nominal=10)
+    sugar = twin.state("g/l", lower=0, upper=200, nominal=50, per="volume")
+    product = twin.state("g/l", lower=0, upper=200, nominal=50, per="volume")
+    temperature = twin.state("degC", lower=0, upper=60, nominal=30)
+    jacket = twin.input("degC", lower=10, upper=40, nominal=25)
+    mass = twin.output("g", lower=0, upper=1e4, nominal=500)
+
+    def rhs(self, s):
+        made = 0.3 * jnp.exp(0.05 * (s.temperature - 30)) * s.sugar / (20 + s.sugar) * 10
+        lost = 0.15 * jnp.exp(0.1 * (s.temperature - 30)) * s.product
+        return {"volume": 0.0 * s.volume, "sugar": -made, "product": 0.6 * made - lost,
+                "temperature": 0.5 * (s.jacket - s.temperature)}
+
+    def outputs(self, s):
+        return {"mass": s.product * s.volume}
+
+    def initial(self):
+        return {"volume": 10.0, "sugar": 60.0, "product": 0.0, "temperature": 20.0}
+
+
+def test_bolus_harvest_and_assignment_between_phases_of_free_length():
+    """A shot of sugar, a harvest and a state set to a value: carried out on the grid exactly as the simulation does it."""
+    phases = [twin.Phase(name="first", inputs={"jacket": 25.0}, until=10.0),
+              twin.Phase(name="second", until=10.0, reset=[twin.Bolus("volume", 2.0, {"sugar": 300.0})]),
+              twin.Phase(name="third", until=10.0,
+                         reset=[twin.Harvest("volume", fraction=0.25), twin.Assign("temperature", 35.0)])]
+    problem = optimizers.Trajectory(Brew(), maximize="mass", moves="jacket", intervals=5, recipe=twin.Recipe(phases),
+                                    durations={"first": (1, 30), "second": (1, 30), "third": (1, 30)})
+    found = optimizers.solve(problem, **FAST)
+    assert found.status is Status.SUCCESS
+    assert found.stats["gap"] <= 1e-6
+    assert found.objective > found.details["start"] * 1.02
+    bolus, harvest = found.replay.events[1:]
+    assert bolus.after["volume"] - bolus.before["volume"] == pytest.approx(2.0)
+    assert harvest.after["volume"] == pytest.approx(0.75 * harvest.before["volume"])
+    assert harvest.after["temperature"] == 35.0
+    assert 2 < found.details["durations"][0] < 29
+    assert len(found["jacket"]) == 15
+
+
 def test_index_one_model_and_a_limit_on_an_algebraic():
     """Most level at the end while the flow through the valve stays below 1.5 m3/h: level 2.25 m."""
     problem = optimizers.Trajectory(Tank(), maximize="level", moves="feed", intervals=8, duration=3, limits={"flow": (None, 1.5)})
