@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from processes.electronics.profile import UNITS, ProfileLimits, missed, profile_metrics, shares
+from processes.electronics.profile import UNITS, ProfileLimits, Rows, missed, profile_metrics, shares
+from processes.electronics.tunnel import Tunnel
 from twin import errors
 
 EVERY = 0.5  # s between the points that a profile is judged by
@@ -46,8 +47,35 @@ def passage() -> Any:
 
 
 def ties(oven: Any, decisions: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Parameters that each group of zones sets."""
-    return {name: oven.set_point_names(name) for name in decisions if name != "speed"}
+    """Parameters that each group of zones sets; bounds of the speed are checked on the way.
+
+    Raises
+    ------
+    twin.errors.SpecError
+        Two groups share a zone, or the belt may stand still.
+    """
+    found = {name: oven.set_point_names(name) for name in decisions if name != "speed"}
+    of: dict[str, str] = {}
+    for name, points in found.items():
+        for point in points:
+            if point in of:
+                raise errors.SpecError(f"{of[point]} and {name} both set {point} of {oven.title}. Expected each zone in one "
+                                       "group.", name=name)
+            of[point] = name
+    if "speed" in decisions and not decisions["speed"][0] > 0:
+        raise errors.SpecError(f"The speed may fall to {decisions['speed'][0]:g} cm/min. Expected a lower bound above 0.",
+                               name="speed")
+    return found
+
+
+def check_oven(name: str, oven: Any, like: Any = None) -> None:
+    """Refuse what is no oven, or one of other zones."""
+    if not isinstance(oven, Tunnel):
+        raise errors.SpecError(f"{name} is a {type(oven).__name__}. Expected an oven with a board, such as ReflowOven().",
+                               name=name)
+    if like is not None and (oven.zones, oven.hot) != (like.zones, like.hot):
+        raise errors.SpecError(f"{name} has {oven.zones} zones, {oven.hot} of them heated; the other oven {like.zones} and "
+                               f"{like.hot}. Expected the same oven.", name=name)
 
 
 def recipe_value(oven: Any, name: str) -> float:
@@ -70,25 +98,25 @@ def check_spread(oven: Any, limits: ProfileLimits) -> None:
                                "Judge a ReflowAssembly, or take the row out.", name="spread")
 
 
-def node_names(oven: Any) -> list[str]:
-    """The places of a board that are judged."""
+def node_names(oven: Any, judged: Sequence[str] | None = None) -> list[str]:
+    """The places of a board that are judged; `judged` takes the place of the signals that the board names."""
     rows = {r.signal.name: r for role in ("state", "output") for r in oven.layout(role)}
-    many = {name: rows[name].count if rows[name].shape else 0 for name in oven.judged}
+    many = {name: rows[name].count if rows[name].shape else 0 for name in judged or oven.judged}
     return [node for name, n in many.items() for node in ([f"{name} {k + 1}" for k in range(n)] or [name])]
 
 
-def node_units(oven: Any) -> dict[str, str]:
+def node_units(oven: Any, judged: Sequence[str] | None = None) -> dict[str, str]:
     """Units of all metrics and decisions."""
-    names = node_names(oven)
+    names = node_names(oven, judged)
     if len(names) == 1:
         return UNITS | MORE
     over_all = {f"{which}_{m}": u for m, u in UNITS.items() for which in ("lowest", "highest")}
     return UNITS | over_all | {f"{m} of {n}": u for m, u in UNITS.items() for n in names} | MORE
 
 
-def node_rows(oven: Any, limits: ProfileLimits) -> dict[str, tuple[float | None, float | None]]:
+def node_rows(oven: Any, limits: ProfileLimits, judged: Sequence[str] | None = None) -> Rows:
     """Limits of each judged place."""
-    names = node_names(oven)
+    names = node_names(oven, judged)
     if len(names) == 1:
         return dict(limits.rows)
     alone = {m: pair for m, pair in limits.rows.items() if m == "spread"}

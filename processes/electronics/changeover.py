@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import twin
+from processes.electronics.boards import check_oven
 from processes.electronics.tunnel import SIZE
 from twin import errors, jnp, smooth
 
@@ -131,6 +132,8 @@ def changeover_matrix(recipes: Mapping[str, Any], *, zones: OvenZones | None = N
     >>> changeover_matrix({"a": oven, "b": oven.with_recipe(speed=80.0)}, step=1.0)
     {('a', 'b'): 7.0, ('b', 'a'): 6.0}
     """
+    for name, oven in recipes.items():
+        check_oven(name, oven, next(iter(recipes.values())))
     names = [(a, b) for a in recipes for b in recipes if a != b]
     waits = settling([(recipes[a], recipes[b]) for a, b in names], zones or OvenZones(), tolerance)
     found = {}

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from processes.electronics.boards import EVERY, check_spread, node_metrics, node_rows, node_units, passage, ties
+from processes.electronics.boards import EVERY, check_oven, check_spread, node_metrics, node_rows, node_units, passage, ties
 from processes.electronics.changeover import OvenZones, emptying, settling
 from processes.electronics.profile import ProfileLimits
 from twin import errors
@@ -80,6 +80,10 @@ class ProductMix:
             raise errors.SpecError("ProductMix has no decision 'speed'. Give its bounds in cm/min.", name="speed")
         first = self.products[0].oven
         for p in self.products:
+            check_oven(p.name, p.oven, first)
+            if float(p.oven.ambient) != float(first.ambient):
+                raise errors.SpecError(f"{p.name} runs at {float(p.oven.ambient):g} degC around the oven, {names[0]} at "
+                                       f"{float(first.ambient):g} degC. Expected the same oven.", name=p.name)
             if type(p.oven) is not type(first) or p.oven.parameter_names() != first.parameter_names():
                 raise errors.SpecError(f"{p.name} is a {p.oven.title}, {names[0]} a {first.title}. Expected boards of one model "
                                        "class, with the same zones and parts.", name=p.name)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from processes.electronics.profile import UNITS, ProfileLimits, profile_metrics
+from processes.electronics.boards import node_metrics, node_rows, node_units
+from processes.electronics.profile import ProfileLimits, missed
 from twin import errors
 
 SET_POINT_ROOM, SPEED_ROOM = 10.0, 0.15  # degC, and share of the speed: what a fitted model is trusted with
@@ -42,7 +43,7 @@ class Verdict:
 
 
 def judge_recipe(oven: Any, limits: ProfileLimits, *, fitted: Any, samples: Mapping[str, Any] | None = None, sure: float = 2.0,
-                 signal: str = "joint") -> Verdict:
+                 signals: Sequence[str] | None = None) -> Verdict:
     """Accept a recipe that meets the limits and is near the data, or far from it but with an uncertainty inside the margins.
 
     Parameters
@@ -58,8 +59,8 @@ def judge_recipe(oven: Any, limits: ProfileLimits, *, fitted: Any, samples: Mapp
         point or 15 % of the speed of every fitted recipe.
     sure
         How many standard deviations must fit between a metric and its limit.
-    signal
-        The state that is judged.
+    signals
+        States or outputs that are judged; None: all places of the board.
 
     Examples
     --------
@@ -73,31 +74,31 @@ def judge_recipe(oven: Any, limits: ProfileLimits, *, fitted: Any, samples: Mapp
 
     import twin
 
+    judged = tuple(oven.judged if signals is None else signals)
+    rows, units = node_rows(oven, limits, judged), node_units(oven, judged)
     known = fitted if isinstance(fitted, list | tuple) else [fitted]
     if not known:
         raise errors.SpecError("judge_recipe got no fitted recipe. Give the oven whose profile was measured.")
     options = {"duration": float(oven.length() / oven.speed * 60.0), "every": 0.25}
-    metrics = profile_metrics(*_profile(twin.simulate(oven, **options), signal), limits)
+    run = twin.simulate(oven, **options)
+    metrics = {n: float(v[0]) for n, v in node_metrics(run.times, {s: run[s][None, ...] for s in judged}, limits).items()}
     beyond, told = _beyond(oven, known)
     sd: dict[str, float] = {}
     if samples is not None:
         many = twin.simulate_many(oven, parameters=dict(samples), **options)
-        found = profile_metrics(many.times, many[signal], limits)
-        sd = {n: float(np.std(v, ddof=1)) for n, v in found.items()}
-    sentences = limits.misses(metrics)
+        found = node_metrics(many.times, {s: many[s] for s in judged}, limits)
+        with np.errstate(invalid="ignore"):
+            sd = {n: float(np.std(v, ddof=1)) for n, v in found.items()}
+    sentences = missed(rows, metrics, units)
     if told and samples is None:
         sentences += [f"{text}, and there are no samples of the calibration to tell the uncertainty." for text in told]
-    for name, (low, high) in limits.rows.items() if told and samples is not None else ():
+    for name, (low, high) in rows.items() if told and samples is not None else ():
         room = [metrics[name] - low] if low is not None else []
         margin = min(room + ([high - metrics[name]] if high is not None else []))
-        if margin < sure * sd[name]:
-            sentences.append(f"{'; '.join(told)}. There {name} is {metrics[name]:.4g} +- {sure * sd[name]:.2g} {UNITS[name]}, "
-                             f"more than its margin of {max(margin, 0):.2g} {UNITS[name]}: measure a profile first.")
+        if not margin >= sure * sd[name]:  # nor where a sample never gets to what the metric counts
+            sentences.append(f"{'; '.join(told)}. There {name} is {metrics[name]:.4g} +- {sure * sd[name]:.2g} {units[name]}, "
+                             f"more than its margin of {max(margin, 0):.2g} {units[name]}: measure a profile first.")
     return Verdict(not sentences, tuple(sentences), metrics, sd, beyond)
-
-
-def _profile(run: Any, signal: str) -> tuple[Any, Any]:
-    return run.times, run[signal]
 
 
 def _beyond(oven: Any, known: Any) -> tuple[dict[str, float], list[str]]:

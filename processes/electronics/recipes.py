@@ -10,6 +10,7 @@ from processes.electronics.boards import (
     EVERY,
     MORE,
     JudgedRun,
+    check_oven,
     check_spread,
     judged,
     node_rows,
@@ -83,9 +84,12 @@ class ReflowRecipe:
     def __post_init__(self) -> None:
         if self.goal not in GOALS:
             raise errors.unknown("goal", self.goal, "ReflowRecipe", GOALS)
-        for name in self.decisions:
-            if name != "speed":
-                self.oven.set_point_names(name)
+        check_oven("oven", self.oven)
+        for name, board in self.boards.items():
+            check_oven(name, board, self.oven)
+        ties(self.oven, self.decisions)
+        if self.goal == "fastest" and "speed" not in self.decisions:
+            raise errors.SpecError("The fastest recipe needs the decision 'speed'. Give its bounds in cm/min.", name="speed")
         check_spread(self.oven, self.limits)
 
     def design(self) -> dict[str, Any]:
@@ -118,7 +122,7 @@ class ReflowRecipe:
         replays = {name: judged(with_recipe_of(oven, board), self.limits) for name, board in self.boards.items()}
         verdict = None
         if self.fitted is not None:
-            verdict = judge_recipe(oven, self.limits, fitted=self.fitted, samples=self.samples, signal=self.oven.judged[0])
+            verdict = judge_recipe(oven, self.limits, fitted=self.fitted, samples=self.samples)
         sentences = []
         for name, run in replays.items():
             missed = run.misses
@@ -178,7 +182,7 @@ class RecipeCheck:
         prices: dict[str, float] = {}
         for a in self.active:
             prices[a.name] = max(a.shadow_price, prices.get(a.name, 0.0))
-        rows = node_rows(self.oven, self.stated.limits) | {n: self.stated.decisions[n] for n in self.stated.decisions}
+        rows = {**node_rows(self.oven, self.stated.limits), **self.stated.decisions}
         value = dict(self.own.metrics) | {n: recipe_value(self.oven, n) for n in self.stated.decisions}
         before = dict(self.reference.metrics) | {n: recipe_value(self.stated.oven, n) for n in self.stated.decisions}
         units = node_units(self.oven) | MORE

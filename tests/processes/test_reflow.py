@@ -212,3 +212,19 @@ def test_guard_refuses_far_recipes_unless_the_uncertainty_fits() -> None:
     assert slow.beyond["speed"] == pytest.approx(9.5)
     with pytest.raises(twin.SpecError, match="no fitted recipe"):
         judge_recipe(oven, CASE, fitted=[])
+
+
+def test_guard_judges_every_place_of_a_board() -> None:
+    """The board is within the limits, its heaviest part is not: the verdict names it; `signals` narrows the view."""
+    board = ReflowAssembly()
+    verdict = judge_recipe(board, CASE, fitted=board)
+    assert [s.partition(" is")[0] for s in verdict.sentences] == ["peak of part 1"]
+    assert judge_recipe(board, CASE, fitted=board, signals=("board",))
+    spread = dataclasses.replace(CASE, rows={"spread": (None, 5.0)})
+    assert "spread is 8.7" in judge_recipe(board, spread, fitted=board).sentences[0]
+    far = judge_recipe(board.with_recipe(z6=215.0), dataclasses.replace(CASE, rows={"peak": (236.0, 260.0)}), fitted=board,
+                       samples={"rates[2]": np.linspace(0.018, 0.027, 5)})
+    assert any("There peak of part 1 is" in s for s in far.sentences)
+    cold = {f"rates[{k}]": np.array([0.002, 0.0223, 0.0224]) for k in (2, 3)}  # in one sample the solder never melts
+    soft = dataclasses.replace(CASE, rows={"ramp_to_peak": (None, 3.0)})
+    assert not judge_recipe(ReflowOven().with_recipe(z6=215.0), soft, fitted=ReflowOven(), samples=cold)

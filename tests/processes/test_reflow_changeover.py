@@ -79,6 +79,8 @@ def test_set_points_that_the_oven_cannot_hold_are_refused() -> None:
         changeover_minutes(oven, oven.with_recipe(z9=300.0), zones=OvenZones(heater=5.0))
     with pytest.raises(twin.SpecError, match="Zone 5 cannot hold 60 degC: it gets more heat from its neighbors than it loses"):
         changeover_minutes(oven, oven.with_recipe(z4=300.0, z5=60.0, z6=300.0))
+    with pytest.raises(twin.SpecError, match="b has 11 zones, 8 of them heated"):
+        changeover_matrix({"a": oven, "b": ReflowOven(hot=8)})
     with pytest.raises(twin.SpecError, match="tolerance is 0 degC"):
         changeover_minutes(oven, oven.with_recipe(z7=240.0), tolerance=0.0)
 
@@ -135,6 +137,9 @@ def test_mixes_stated_wrongly(mix: Any) -> None:
         ProductMix([dataclasses.replace(one, boards=0)], mix.decisions)
     with pytest.raises(twin.SpecError, match="section is a ReflowSection, phone a ReflowOven"):
         ProductMix([one, Product("section", ReflowSection(), CASE, 1)], mix.decisions)
+    warm = dataclasses.replace(one, name="warm", oven=dataclasses.replace(one.oven, ambient=35.0))
+    with pytest.raises(twin.SpecError, match="warm runs at 35 degC around the oven, phone at 25 degC"):
+        ProductMix([one, warm], mix.decisions)
     cold = dataclasses.replace(one, name="cold", limits=dataclasses.replace(CASE, rows={"peak": (290.0, 300.0)}))
     none = optimizers.solve(ProductMix([cold], mix.decisions), throw=False)
     assert none.status is twin.Status.INFEASIBLE

@@ -129,6 +129,16 @@ def test_what_is_stated_wrongly_is_refused() -> None:
         ReflowRecipe(ReflowOven(), CASE, "quickest", DECISIONS)
     with pytest.raises(twin.SpecError, match="'z14' stands for no zones"):
         ReflowRecipe(ReflowOven(), CASE, "fastest", {"z14": (100.0, 200.0)})
+    for decisions, match in (({"speed": (0.0, 65.0)}, r"The speed may fall to 0 cm/min"),
+                             ({"z7": (225.0, 245.0)}, "needs the decision"),
+                             ({"speed": (65.0, 70.0), "z7": (225.0, 245.0), "z6_7": (200.0, 220.0)},
+                              r"z7 and z6_7 both set set_points\[6\] of ReflowOven")):
+        with pytest.raises(twin.SpecError, match=match):
+            ReflowRecipe(ReflowOven(), CASE, "fastest", decisions)
+    with pytest.raises(twin.SpecError, match=r"x is a int\. Expected an oven with a board"):
+        ReflowRecipe(ReflowOven(), CASE, "fastest", DECISIONS, boards={"x": 3})
+    with pytest.raises(twin.SpecError, match="x has 11 zones, 8 of them heated; the other oven 11 and 9"):
+        ReflowRecipe(ReflowOven(), CASE, "fastest", DECISIONS, boards={"x": ReflowOven(hot=8)})
     spread = ProfileLimits({"spread": (None, 10.0)})
     with pytest.raises(twin.SpecError, match="ReflowOven has one joint"):
         ReflowRecipe(ReflowOven(), spread, "fastest", DECISIONS)
