@@ -23,5 +23,5 @@ def test_the_kiln_job_saves_heat_and_carbon_dioxide(tmp_path):
     assert -found.saved.co2 == pytest.approx(3.6 * heat * 94.6, rel=1e-6)  # hard coal, kg/GJ
     assert {"exit_oxygen", "filling", "free_lime"} <= set(found.prices)
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "http" not in page.replace("http://www.w3.org", "").replace("https://www.w3.org", "")
+    assert "://" not in page
     assert "free lime" in page
