@@ -79,21 +79,21 @@ def machine() -> dict[str, Any]:
 def by_parts(name: str, parts: Mapping[str, Part], chosen: Sequence[str], log: Log, data: str) -> dict[str, Any]:
     """Run parts of a benchmark one after another; each is kept as soon as it is there, with its own date, commit and load."""
     kept = RESULTS / f"{name}.json"
-    old = json.loads(kept.read_text()) if kept.exists() else {}
-    result, records = old.get("result", {}), {k: v for k, v in old.get("parts", {}).items() if k in parts}
+    result: dict[str, Any] = {}
+    records: dict[str, Any] = {}
     for part in chosen:
-        log(f"{part}")
+        log(part)
         load, began = machine()["load"], time.perf_counter()
         found = parts[part](False, log, data)
+        seconds = round(time.perf_counter() - began, 1)
         if not found:
             continue  # its data are not there
-        for key in records.get(part, {}).get("keys", ()):
-            result.pop(key, None)
-        result |= found
+        old = json.loads(kept.read_text()) if kept.exists() else {}  # now: another process may have run other parts meanwhile
+        records = {k: v for k, v in old.get("parts", {}).items() if k in parts}
         records[part] = {"when": time.strftime("%Y-%m-%d %H:%M"), "commit": machine()["commit"], "load_before": load,
-                         "seconds": round(time.perf_counter() - began, 1), "keys": list(found)}
+                         "seconds": seconds, "keys": list(found)}
         known = {key for record in records.values() for key in record["keys"]}
-        result = {"benchmark": name, "quick": False, **{k: v for k, v in result.items() if k in known}}
+        result = {"benchmark": name, "quick": False, **{k: v for k, v in (old.get("result", {}) | found).items() if k in known}}
         save(name, result, records)
     return {**result, "parts": {part: {k: v for k, v in records[part].items() if k != "keys"} for part in records},
             "parts_missing": [part for part in parts if part not in records]}

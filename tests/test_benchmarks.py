@@ -53,3 +53,22 @@ def test_missing_peer_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "casadi", None)
     with pytest.raises(harness.PeerMissing, match=r"'casadi' is not installed.*twinworks\[bench\]"):
         harness.peer("casadi")
+
+
+def test_parts_are_kept_with_their_own_date(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A part run again replaces its keys only; parts without data are left as they are; what was never run is named."""
+    from benchmarks import harness
+
+    monkeypatch.setattr(harness, "RESULTS", tmp_path)
+    found = {"a": {"x": 1, "y": 2}, "b": {"z": 3}, "c": {}}
+    parts = {name: lambda quick, log, data, name=name: found[name] for name in found}
+    log = harness.Log(quiet=True)
+    first = harness.by_parts("t", parts, ["a", "c"], log, "")
+    assert (first["x"], first["parts_missing"]) == (1, ["b", "c"])
+    found["a"] = {"x": 5}
+    harness.by_parts("t", parts, ["b"], log, "")
+    again = harness.by_parts("t", parts, ["a"], log, "")
+    assert (again["x"], again["z"], "y" in again, again["parts_missing"]) == (5, 3, False, ["c"])
+    kept = json.loads((tmp_path / "t.json").read_text())
+    assert set(kept["parts"]) == {"a", "b"}
+    assert {"when", "commit", "load_before", "seconds"} <= set(kept["parts"]["b"])

@@ -105,6 +105,7 @@ class Design:
         known = self.model.parameter_names()
         if not self.decisions:
             raise errors.SpecError("Design has no decisions. Give at least one parameter with its bounds.")
+        object.__setattr__(self, "units", {n: self._unit(n) for n in self.decisions} | dict(self.units))
         for name, (low, high) in self.decisions.items():
             for parameter in self.sets(name)[1]:
                 if parameter not in known:
@@ -136,6 +137,12 @@ class Design:
         own, _, case = decision.rpartition(" of ")
         name = own if case in self.cases else decision
         return (case if case in self.cases else None), self.ties.get(name, (name,))
+
+    def _unit(self, decision: str) -> str:
+        """Unit of the parameter that a decision sets, where the model declares it."""
+        parameter = next(iter(self.sets(decision)[1]), "").partition("[")[0]
+        fields = dataclasses.fields(self.model) if dataclasses.is_dataclass(self.model) else ()
+        return next((str(f.metadata.get("unit", "")) for f in fields if f.name == parameter), "")
 
     def _two_sided(self) -> list[str]:
         return [n for n, (low, high) in self.limits.items() if low is not None and high is not None]

@@ -85,8 +85,7 @@ def read_design(top: Table, output: str | Path | None = None) -> DesignJob:
             spans = {k: table.values[k] for k in ("duration", "every") if k in table.values}
             problem = Design(model=model, measure=judged, decisions=names, ties=ties, limits=limits, reference=reference or None,
                              finer=finer, recipe=_recipe(table), **spans, **goal)
-            known = dict(problem.units) | {n: _unit_of(model, (ties.get(n) or (n,))[0]) for n in names}
-            problem = dataclasses.replace(problem, units=known)
+            known = dict(problem.units)
     except errors.TwinError as e:
         raise table.error(str(e)) from e
     for key in limits:
@@ -195,11 +194,6 @@ def _steady(table: Table, model: Any, moves: Mapping[str, Any], limits: Mapping[
             raise table.error(f"'{key}' is for runs. Expected it beside measure = ...; without a measure the steady state is "
                               f"judged.", key)
     return Setpoints(model, moves=moves, limits=limits, inputs=dict(table.table("inputs").values), **goal)
-
-
-def _unit_of(model: Any, parameter: str) -> str:
-    """Unit of a parameter such as "water[2]"."""
-    return next((str(f.metadata.get("unit", "")) for f in dataclasses.fields(model) if f.name == parameter.partition("[")[0]), "")
 
 
 def _prices(table: Table, known: Mapping[str, str]) -> dict[str, str]:

@@ -271,6 +271,17 @@ class ResourceNetwork:
             yield (f"The horizon is {self.horizon:g} and the step {self.step:g} {self.time_unit}. Expected both above 0.")
             return
         yield from self._grid("The network", (self.horizon,))
+        if not self.resources or not self.activities:
+            yield (f"The network has {len(self.resources)} resources and {len(self.activities)} activities. Expected one of each "
+                   "at least.")
+        numbers = {f"{what} of '{r.name}'": v for r in self.resources for what, v in (
+            ("initial", r.initial), ("capacity", r.capacity or 0.0), ("price", r.price), ("least", r.least), *r.receipts)}
+        numbers |= {f"{what} of '{a.name}'": v for a in self.activities for what, v in (
+            ("duration", a.duration), ("most", a.most), ("least", a.least), ("cost", a.cost))}
+        broken = [f"{what} is {v:g}" for what, v in numbers.items() if not math.isfinite(v)]
+        if broken:
+            yield f"{', '.join(broken)}. Expected finite numbers."
+            return
         for a in self.activities:
             unknown = [e.resource for e in a.effects if e.resource not in self.resource_of]
             for name in unknown:
@@ -283,6 +294,10 @@ class ResourceNetwork:
                 if not 0 <= time <= a.duration:
                     yield (f"'{a.name}' changes a resource {time:g} {self.time_unit} after its start. Expected 0 to "
                            f"its duration, {a.duration:g}.")
+            if not unknown and self.at_once(a) < 1:
+                most = {e.resource: e.fixed for e in a.effects if isinstance(e, Hold)}
+                yield (f"'{a.name}' can never start: it holds {', '.join(f'{v:g} of {n!r}' for n, v in most.items())}, and there "
+                       "is not as much of that at any time. Give more of it, or leave the activity out.")
             if not unknown and math.isinf(self.at_once(a)):
                 yield (f"'{a.name}' holds nothing, so that it could start any number of times at once. Give it a resource to "
                        "hold, such as its equipment, or say how often: at_once.")

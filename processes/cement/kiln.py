@@ -77,7 +77,9 @@ class RotaryKiln(Clinker):
     preheater_gas = twin.output("degC", lower=0, upper=1000, nominal=320, doc="gas that leaves the preheater")
     exit_oxygen = twin.output("%", lower=-21, upper=21, nominal=2, doc="O2 behind the preheater, dry, without false air")
     exit_gas = twin.output("m**3/s", lower=0, upper=500, nominal=60, doc="gas to the fan, at 0 degC and 1 atm")
-    heat_demand = twin.output("GJ/t", lower=0, upper=20, nominal=3.4, doc="heat of both fuels")
+    heat_demand = twin.output("GJ/t", lower=0, upper=20, nominal=3.4, doc="heat of both fuels for clinker")
+    fuel_power = twin.output("MW", lower=0, upper=1000, nominal=120, doc="heat of both fuels")
+    calcined_lime = twin.output("kg/s", lower=0, upper=100, nominal=23, doc="CaO that came as carbonate")
     carbon_dioxide = twin.output("kg/t", lower=0, upper=3000, nominal=850, doc="CO2 of carbonate and fuels")
     process_co2 = twin.output("kg/t", lower=0, upper=1000, nominal=525, doc="of which from carbonate")
 
@@ -257,6 +259,8 @@ class RotaryKiln(Clinker):
                 "shell_loss": 1e-6 * loss.sum() * self.length / self.cells, "hottest_shell": _hottest(shell, 20.0) - 273.15,
                 "calciner_fuel": second, "preheater_gas": heat.gas_temperature(h_exit) - 273.15,
                 "heat_demand": 1e-6 * burnt * s.coal * self.heating_value / made, "carbon_dioxide": 1e3 * co2 / made,
+                "fuel_power": 1e-6 * burnt * s.coal * self.heating_value,
+                "calcined_lime": carbonate * MOLAR["cao"],
                 "process_co2": 1e3 * carbonate * MOLAR["co2"] / made,
                 "exit_oxygen": 100.0 * top / top_dry,
                 "exit_gas": 0.022414 / heat.M_GAS * gas_top,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
@@ -122,6 +123,10 @@ def test_mistakes_are_sentences() -> None:
              (good.replace(activities=[melt, melt]), "2 entries of the activity 'melt'"),
              (good.replace(resources=[Resource("furnace", 1), Resource("steel", supply=1, prices=[1, 2])]), "Expected 4"),
              (good.replace(resources=[Resource("furnace", 1), Resource("steel", prices=[1] * 4)]), "prices and no supply"),
+             (good.replace(activities=[Activity("melt", 2, [Hold("furnace", 2)])]), "can never start: it holds 2 of 'furnace'"),
+             (good.replace(activities=[]), "0 activities"),
+             (good.replace(activities=[dataclasses.replace(melt, most=math.inf)]), "most of 'melt' is inf"),
+             (good.replace(resources=[Resource("furnace", math.nan), Resource("steel")]), "initial of 'furnace' is nan"),
              (good.replace(horizon=0), "Expected both above 0")]
     for network, sentence in cases:
         with pytest.raises(twin.SpecError, match=sentence):

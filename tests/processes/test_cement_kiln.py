@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -52,6 +53,15 @@ def test_calibrated_kinetics(parcel: Any) -> None:
     assert {k: found[k] for k in expected} == pytest.approx(expected, abs=0.06)
     for peak, lime in ((1400, 2.15), (1420, 1.62), (1440, 1.19), (1460, 0.84), (1475, 0.62)):
         assert parcel(float(peak))["free_lime"] == pytest.approx(lime, abs=0.015)
+
+
+def test_burnability_as_a_learned_term() -> None:
+    """A correction of the alite rate burns the meal further and moves no atom: calcium stays to rounding."""
+    shape = twin.GaussianProcess.over({"t_bed": (1500.0, 1750.0)}, points=4)
+    faster = twin.Multiply(dataclasses.replace(shape, weights=np.full(4, 0.5)), 3.0)
+    run = twin.simulate(ClinkerParcel.example().with_learned({"alite_rate": faster}), ClinkerParcel.history(1450.0))
+    assert run.final["free_lime"] < 0.5  # 1.00 without the correction
+    assert run["calcium"][-1] == pytest.approx(run["calcium"][0], rel=1e-12)
 
 
 def test_dissociation_pressure_of_calcite() -> None:

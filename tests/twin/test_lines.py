@@ -178,6 +178,8 @@ def test_generator_is_the_published_one() -> None:
     (lambda: Line([]), "Expected at least one"),
     (lambda: Station("a", 1.0, machines=0), "has 0 machines"),
     (lambda: Station("a", 1.0, good=0.0), "share of good parts of 'a' is 0"),
+    (lambda: Line([Station("a", 0.0), Station("b", 0.0)]), "time would stand still"),
+    (lambda: Station("a", 1.0, life=0.0), "break down without end"),
     (lambda: Law.exponential(-1), "mean of an exponential time is -1"),
     (lambda: Law.uniform(3, 2), "Expected rising values"),
     (lambda: Line([Station("a", {"A": 1.0})], products=["B"]), "Unknown product 'B'"),

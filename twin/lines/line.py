@@ -137,6 +137,9 @@ class Station:
             raise errors.SpecError(f"The station '{self.name}' has {self.machines} machines, {self.buffer} places and takes "
                                    f"{self.batch} parts "
                                    "at once. Expected 1 machine or more, and at least as many places as it takes at once.")
+        if self.life is not None and not law_of(self.life).mean > 0:
+            raise errors.SpecError(f"The life of '{self.name}' is 0: it would break down without end. Expected more than 0, or "
+                                   "None: it never breaks down.")
         if not 0 < self.good <= 1:
             raise errors.SpecError(f"The share of good parts of '{self.name}' is {self.good:g}. Expected more than 0 and at "
                                    "most 1.")
@@ -172,6 +175,12 @@ class Line:
         names = [s.name for s in self.stations]
         if not names or len(set(names)) < len(names):
             raise errors.SpecError(f"The line has the stations {names}. Expected at least one, each with a name of its own.")
+        times = [law_of(t).mean for s in self.stations for t in (s.time.values() if isinstance(s.time, Mapping) else [s.time])]
+        if self.arrivals is not None:
+            times = [law_of(self.arrivals).mean]
+        if not any(t > 0 for t in times):
+            raise errors.SpecError("Parts take no time at all in this line, so that time would stand still. Expected a time "
+                                   f"above 0 {self.time_unit} at a station, or between arrivals.")
         for s in self.stations:
             if isinstance(s.time, Mapping):
                 for product in self.product_names:
