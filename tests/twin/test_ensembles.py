@@ -183,3 +183,38 @@ def test_ctrl_c_returns_what_is_finished(tmp_path, execution):
     assert 0 < int(finished) < int(count)
     assert whole == "True"
     assert took < 0.1
+
+
+class Charged(twin.DynamicModel):
+    """A first-order decay whose charge is a parameter."""
+
+    amount = twin.state("mol", lower=0, upper=100, nominal=1)
+    heat = twin.state("kJ", lower=0, upper=100, nominal=1)
+    charge = twin.parameter(1.0, "mol", bounds=(0, 50))
+    rate = twin.parameter(0.5, "1/s", bounds=(0, 10))
+
+    def rhs(self, s):
+        return {"amount": -self.rate * s.amount, "heat": self.rate * s.amount}
+
+    def initial(self):
+        return {"amount": self.charge, "heat": 2.0}
+
+
+def test_a_start_that_the_model_sets_from_parameters_follows_them():
+    """Once and in ensembles; what is given by name wins, and a sensitivity that would miss it is refused."""
+    model = Charged()
+    once = twin.simulate(model, parameters={"charge": 4.0}, duration=2.0, rtol=1e-9)
+    assert once["amount"][0] == 4.0
+    assert once["amount"][-1] == pytest.approx(4.0 * np.exp(-1.0), rel=1e-7)
+    many = twin.simulate_many(model, parameters={"charge": [4.0, 5.0], "rate": 0.5}, duration=2.0)
+    assert many["amount"][:, 0].tolist() == [4.0, 5.0]
+    assert many["heat"][:, 0].tolist() == [2.0, 2.0]
+    table = twin.simulate_many(model, parameters=np.array([[4.0, 0.5], [5.0, 0.5]]), initial={"heat": [3.0, 4.0]}, duration=2.0)
+    assert table["amount"][:, 0].tolist() == [4.0, 5.0]
+    assert table["heat"][:, 0].tolist() == [3.0, 4.0]
+    fixed = twin.simulate_many(model, parameters={"charge": [4.0, 5.0]}, initial={"amount": 7.0}, duration=2.0)
+    assert fixed["amount"][:, 0].tolist() == [7.0, 7.0]
+    with pytest.raises(twin.SpecError, match=r"initial amount of Charged moves with the parameters of sensitivities=\['charge'\]"):
+        twin.simulate(model, sensitivities=["charge"], duration=2.0)
+    assert twin.simulate(model, sensitivities=["charge", "rate"], initial={"amount": 1.0}, duration=2.0).status
+    assert twin.simulate(model, sensitivities=["rate"], duration=2.0).status

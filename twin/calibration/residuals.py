@@ -110,12 +110,7 @@ class Residuals:
     def _tied_starts(self) -> tuple[str, ...]:
         """States whose start, as the model gives it, moves with an unknown parameter."""
         wanted = {n for n, _ in self.unknowns} & set(self.names[:len(self.names) - len(self.biases)])
-        if not wanted or not hasattr(self.model, "with_parameter_vector"):
-            return ()
-        here = self.model_start(self.base)
-        moved = [v * 1.01 + 1e-3 if n in wanted else v for n, v in zip(self.names, self.base, strict=True)]
-        there = self.model_start(moved)
-        return tuple(n for n in here if here[n] != there[n])
+        return Checker(self.model, False).moved_starts(wanted) if wanted else ()
 
     def model_start(self, p: Sequence[float]) -> dict[str, Any]:
         """Initial states that the model gives with the parameters p."""

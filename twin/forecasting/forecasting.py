@@ -83,7 +83,7 @@ def forecast(source: Any, recipe: Any = None, *, so_far: Any = None, update: Seq
 
     prepared = simulator(model, plan, inputs=inputs, duration=duration, times=times, points=points, rtol=rtol,
                          check_limits=False, execution=execution)
-    start = prepared.start(initial, None)[0] if members.starts is None else members.starts
+    start = initial if members.starts is None else members.starts
     main = prepared(None if initial is None else initial, members.vectors[0], throw=throw) if members.starts is None else (
         prepared(members.starts[0], members.vectors[0], throw=throw))
     many = prepared.many(start, members.vectors)

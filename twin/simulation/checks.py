@@ -88,11 +88,12 @@ class Checker:
                     flat[row.start + i * row.step] = v
         return flat
 
-    def initial(self, given: Mapping[str, Any] | Sequence[float] | None) -> list[float]:
-        """Initial states: the nominal values, over them those of the model, over them the given ones."""
+    def initial(self, given: Mapping[str, Any] | Sequence[float] | None,
+                parameters: Sequence[float] | None = None) -> list[float]:
+        """Initial states: the nominal values, over them those of the model with `parameters`, over them the given ones."""
         rows = self.model.layout("state")
         flat = self.nominal("state")
-        flat = Checker(self.model, False).vector("state", self.defaults(), flat, "state")
+        flat = Checker(self.model, False).vector("state", self.defaults(parameters), flat, "state")
         if isinstance(given, Mapping):
             flat = self.vector("state", given, flat, "state")
         elif given is not None:
@@ -119,10 +120,26 @@ class Checker:
         for shares in getattr(self.model, "_shares", ()) if self.limits else ():
             shares.check(self.name, values)
 
-    def defaults(self) -> Mapping[str, Any]:
-        """Initial states that the model gives."""
-        initial = self.model.initial
-        return dict(initial() if callable(initial) else initial)
+    def defaults(self, parameters: Sequence[float] | None = None) -> Mapping[str, Any]:
+        """Initial states that the model gives, with its own parameters or others."""
+        model = self.model
+        if parameters is not None:
+            import numpy as np
+
+            model = model.with_parameter_vector(np.asarray(parameters, dtype=float))
+        initial = model.initial
+        return {n: v.tolist() if hasattr(v, "tolist") else v
+                for n, v in (initial() if callable(initial) else initial).items()}
+
+    def moved_starts(self, names: Iterable[str] | None = None) -> tuple[str, ...]:
+        """States whose start, as the model gives it, moves with parameters; with those named, or any."""
+        if not hasattr(self.model, "with_parameter_vector"):
+            return ()
+        own, chosen = self.parameters(None), None if names is None else set(names)
+        moved = [v * 1.01 + 1e-3 if chosen is None or n in chosen else v
+                 for n, v in zip(self.parameter_names(), own, strict=True)]
+        here, there = self.defaults(own), self.defaults(moved)
+        return tuple(n for n in here if here[n] != there[n])
 
     def parameter_names(self) -> list[str]:
         """Names of the entries of the parameter vector."""

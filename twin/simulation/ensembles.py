@@ -187,6 +187,14 @@ def members(simulator: Simulator, initial: Any, parameters: Any) -> tuple[Any, A
     if not count:
         raise errors.SpecError("The ensemble has no members. Give at least one row.")
     x, q = (np.ascontiguousarray(np.broadcast_to(t, (count, t.shape[1]))) for t in tables)
+    by_name = initial is None or isinstance(initial, Mapping) or hasattr(initial, "columns")
+    if parameters is not None and by_name and simulator.moved_starts:
+        given = () if initial is None else tuple(initial)
+        free = np.concatenate([np.arange(len(x0))[r.where].reshape(-1) for r in simulator.layout["state"]
+                               if r.signal.name not in given])
+        x = x.copy()
+        for k in range(count):
+            x[k, free] = np.asarray(check.initial(None, q[k]))[free]
     return x, q
 
 

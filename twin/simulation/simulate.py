@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -186,11 +187,29 @@ class Simulator:
         x0: Sequence[float]
         p: Sequence[float]
         x0, p = self._defaults
-        if initial is not None:
-            x0 = self._vector("initial", initial, len(x0), self.check.initial)
+        by_name = initial is None or isinstance(initial, Mapping)
+        if by_name and self._tied - set(initial or ()):
+            raise errors.SpecError(
+                f"The initial {', '.join(sorted(self._tied - set(initial or ())))} of {self.name} moves with the parameters of "
+                f"sensitivities={list(self.sensitivities)}, which they do not see. Give initial= for it, then the start "
+                "is fixed, or calibrate, which carries it along.")
         if parameters is not None:
             p = self._vector("parameters", parameters, len(p), self.check.parameters)
+        if by_name and parameters is not None and self.moved_starts:
+            x0 = self.check.initial(initial, p)
+        elif initial is not None:
+            x0 = self._vector("initial", initial, len(x0), self.check.initial)
         return x0, p
+
+    @functools.cached_property
+    def _tied(self) -> set[str]:
+        """States whose start moves with a parameter that a sensitivity is asked for."""
+        return set(self.check.moved_starts(self.sensitivities)) if self.sensitivities else set()
+
+    @functools.cached_property
+    def moved_starts(self) -> tuple[str, ...]:
+        """States whose start, as the model gives it, moves with its parameters."""
+        return self.check.moved_starts()
 
     def _vector(self, what: str, given: Any, n: int, convert: Any) -> Sequence[float]:
         if isinstance(given, Mapping):
