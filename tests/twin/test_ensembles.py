@@ -214,7 +214,7 @@ def test_a_start_that_the_model_sets_from_parameters_follows_them():
     assert table["heat"][:, 0].tolist() == [3.0, 4.0]
     fixed = twin.simulate_many(model, parameters={"charge": [4.0, 5.0]}, initial={"amount": 7.0}, duration=2.0)
     assert fixed["amount"][:, 0].tolist() == [7.0, 7.0]
-    with pytest.raises(twin.SpecError, match=r"initial amount of Charged moves with the parameters of sensitivities=\['charge'\]"):
+    with pytest.raises(twin.SpecError, match=r"initial amount of Charged moves with the parameters of sensi.*=\['charge'\]"):
         twin.simulate(model, sensitivities=["charge"], duration=2.0)
     assert twin.simulate(model, sensitivities=["charge", "rate"], initial={"amount": 1.0}, duration=2.0).status
     assert twin.simulate(model, sensitivities=["rate"], duration=2.0).status
