@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from twin import errors
+from twin.figures import new_figure
 
 ENTRY_POINTS = "twinworks.measures"
 
@@ -69,11 +70,9 @@ class Measure(abc.ABC):
         limits
             {metric: (lower, upper)}, for measures that can show them.
         """
-        from matplotlib.figure import Figure
-
         first = next(iter(runs.values()))
         names = [n for n in self.signals if first[n].ndim == 1] or list(self.signals)
-        figure = Figure(figsize=(9, 2.4 * len(names)), layout="constrained")
+        figure = new_figure(9, 2.4 * len(names))
         for k, name in enumerate(names):
             axes = figure.add_subplot(len(names), 1, k + 1)
             for style, (label, run) in zip(("-", "--", ":"), runs.items(), strict=False):

@@ -12,6 +12,7 @@ from optimizers.backends import slsqp
 from optimizers.design.problem import Design
 from optimizers.solution import Active, Solution
 from twin import errors
+from twin.figures import new_figure
 from twin.status import Status
 
 STEP = 1e-3  # of the range of a decision: differences are central, simulations accurate to about 1e-7
@@ -358,10 +359,8 @@ def _plot(solution: Solution) -> Any:
         if "reference_run" in solution.details:
             runs["reference"] = solution.details["reference_run"]
         return problem.measure.plot(runs, problem.limits)
-    from matplotlib.figure import Figure
-
     signals = problem.signals
-    figure = Figure(figsize=(9, 2.6 * len(signals)), layout="constrained")
+    figure = new_figure(9, 2.6 * len(signals))
     for axes, name in zip(figure.subplots(len(signals), squeeze=False)[:, 0], signals, strict=True):
         for case, run in solution.replay.items():
             axes.plot(run.times, run[name], label=case)

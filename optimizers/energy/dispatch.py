@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from optimizers.energy.assets import Converter, Profile, Shift, Source, Storage
 from optimizers.energy.tariff import Tariff
 from twin import errors
+from twin.figures import new_figure
 
 Part = Source | Storage | Converter | Profile | Shift
 SLACK = 1e-6
@@ -274,17 +275,13 @@ def _table(solution: Any) -> str:
 
 def _plot(solution: Any, *, path: Any = None, first: int = 0, last: int | None = None) -> Any:
     """Flows that meet the first carrier with a demand, stacked, with its marginal price below; steps `first` to `last`."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as e:
-        raise errors.MissingExtraError("Pictures need matplotlib. Install it with: pip install 'twinworks[plot]'") from e
     import numpy as np
 
     problem: Dispatch = solution.problem
     carrier = next(iter(problem.demand))
     span = slice(first, problem.steps if last is None else last)
     at = np.arange(problem.steps)[span] * problem.hours
-    figure = Figure(figsize=(9, 5), layout="constrained")
+    figure = new_figure(9, 5)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     rows = {}
     for p in problem.parts:

@@ -9,6 +9,7 @@ from typing import Any
 
 from optimizers.run_to_run.model_based import ModelBased
 from twin import errors
+from twin.figures import new_figure
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,9 +47,7 @@ class WearForecast:
 
     def plot(self) -> Any:
         """Figure of the settings that are needed, expected and in the worst case."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(8, 3.4), layout="constrained")
+        figure = new_figure(8, 3.4)
         axes = figure.add_subplot()
         axes.fill_between(self.ages, self.settings, self.settings_worst, color="tab:blue", alpha=0.2, label="to the worst case")
         axes.plot(self.ages, self.settings, color="tab:blue", marker=".", label="setting needed")

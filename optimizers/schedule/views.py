@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twin import errors
+from twin.figures import new_figure
 from twin.files import replace_file, write_json
 
 if TYPE_CHECKING:
@@ -99,17 +100,13 @@ def plot(solution: Solution, *, path: str | Path | None = None, color: str = "fa
     """A Gantt chart, changeovers and closed windows shaded, with the energy price and the load below it; `color` by "family"
     or "order".
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as e:
-        raise errors.MissingExtraError("Pictures need matplotlib. Install it with: pip install 'twinworks[plot]'") from e
     plan: Schedule = solution.problem
     placed = _placed(solution)
     units = [u for u in plan.units if any(p.unit == u.name for p in placed) or u.closed]
     end = max(p.end for p in placed)
     powered = any(m.power for t in plan.tasks.values() for m in t.ways)
     rows = 2 if powered else 1
-    figure = Figure(figsize=(10, 1.2 + 0.32 * len(units) + (1.9 if powered else 0)), layout="constrained")
+    figure = new_figure(10, 1.2 + 0.32 * len(units) + (1.9 if powered else 0))
     axes = figure.subplots(rows, 1, sharex=True, squeeze=False,
                            height_ratios=[max(1.0, 0.32 * len(units))] + [1.7] * (rows - 1))[:, 0]
     keys = {p.task: (plan.family(p.task) if color == "family" else plan.order_of[p.task].name) or plan.order_of[p.task].name

@@ -9,6 +9,7 @@ from typing import Any
 import twin
 from processes.electronics.boards import node_metrics, node_names, node_units, split_nodes
 from processes.electronics.profile import ProfileLimits
+from twin.figures import new_figure
 
 COLORS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377")
 
@@ -69,9 +70,7 @@ class ReflowMeasure(twin.Measure):
 
     def plot(self, runs: Mapping[str, Any], limits: Mapping[str, tuple[float | None, float | None]]) -> Any:
         """Profiles of each place over time, the first run in full, others dashed; the peak that is allowed shaded."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(10, 4.8), layout="constrained")
+        figure = new_figure(10, 4.8)
         axes = figure.add_subplot()
         lows = [pair[0] for name, pair in limits.items() if "peak" in name and "to_peak" not in name and pair[0] is not None]
         highs = [pair[1] for name, pair in limits.items() if "peak" in name and "to_peak" not in name and pair[1] is not None]

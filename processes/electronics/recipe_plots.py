@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from processes.electronics.boards import node_rows
 from processes.electronics.profile import shares
+from twin.figures import new_figure
 
 if TYPE_CHECKING:
     from processes.electronics.product_mix import MixPlan
@@ -17,10 +18,8 @@ BOARDS = ("tab:olive", "tab:pink", "tab:gray")
 
 def recipe_figure(check: RecipeCheck) -> Any:
     """Profiles on the left, windows on the right."""
-    from matplotlib.figure import Figure
-
     limits, stated = check.stated.limits, check.stated
-    figure = Figure(figsize=(12, 4.8), layout="constrained")
+    figure = new_figure(12, 4.8)
     axes, bars = figure.subplots(1, 2, width_ratios=(3, 2))
     low, high = limits.rows.get("peak", (None, None))
     if high is not None:
@@ -54,9 +53,7 @@ def recipe_figure(check: RecipeCheck) -> Any:
 
 def mix_figure(plan: MixPlan) -> Any:
     """Minutes of each way of working on top, changeover matrices below."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 6.2), layout="constrained")
+    figure = new_figure(11, 6.2)
     grid = figure.add_gridspec(2, 2, height_ratios=(1, 1.7))
     bars = figure.add_subplot(grid[0, :])
     ways = list(plan.compared)

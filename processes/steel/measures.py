@@ -10,6 +10,7 @@ from typing import Any
 import twin
 from processes.steel.fuel import zone_fuel
 from twin import errors
+from twin.figures import new_figure
 
 COLORS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377")
 CORE = 0.005  # m: innermost part of a half slab whose mean must be solid; a single thin cell would be so in a second
@@ -93,9 +94,7 @@ class FurnaceMeasure(twin.Measure):
 
     def plot(self, runs: Mapping[str, Any], limits: Mapping[str, tuple[float | None, float | None]]) -> Any:
         """Zones and faces over time for the first run, cores beside the other one; gradients with their limit below."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(10, 6.4), layout="constrained")
+        figure = new_figure(10, 6.4)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
         for style, (name, run) in zip(("-", "--"), runs.items(), strict=False):
             faint = 1.0 if style == "-" else 0.6
@@ -206,9 +205,7 @@ class CasterMeasure(twin.Measure):
     def plot(self, runs: Mapping[str, Any], limits: Mapping[str, tuple[float | None, float | None]]) -> Any:
         """Surface and shell over the way, zones marked, what is not allowed shaded."""
         import numpy as np
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(10, 6.4), layout="constrained")
+        figure = new_figure(10, 6.4)
         above, below = figure.subplots(2, 1, sharex=True)
         half = 0.5e3 * self.model.thickness
         for color, (name, run) in zip(COLORS, runs.items(), strict=False):

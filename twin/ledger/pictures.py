@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from twin import errors
+from twin.figures import new_figure
 
 COLORS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#BBBBBB")
 
 
 def draw(ledger: Any) -> Any:
     """Two panels: activities (over the periods, or as bars) and products, with standard uncertainties."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as e:
-        raise errors.MissingExtraError("Pictures need matplotlib. Install it with: pip install 'twinworks[plot]'") from e
     import numpy as np
 
-    figure = Figure(figsize=(10, 3.8), layout="constrained")
+    figure = new_figure(10, 3.8)
     left, right = figure.subplots(1, 2, width_ratios=[3, 2])
     counted = [x for x in ledger.lines if x.scope in ("1", "2")]
     names = list(dict.fromkeys(x.activity.name for x in counted))

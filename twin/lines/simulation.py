@@ -10,6 +10,7 @@ from typing import Any
 
 from twin import errors
 from twin.engine import load_text, records, workers
+from twin.figures import new_figure
 from twin.lines import events, in_turn, random_numbers
 from twin.lines.line import Line, Station, law_of
 from twin.status import Status
@@ -97,11 +98,7 @@ class LineResult:
 
     def plot(self) -> Any:
         """A matplotlib figure: shares of time of each station as bars."""
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as e:
-            raise errors.MissingExtraError("Pictures need matplotlib. Install it with: pip install 'twinworks[plot]'") from e
-        figure = Figure(figsize=(8, 0.5 * len(self.shares) + 1.4), layout="constrained")
+        figure = new_figure(8, 0.5 * len(self.shares) + 1.4)
         axis = figure.subplots()
         left = [0.0] * len(self.shares)
         for state, color in zip(STATES, ("0.85", "#4477AA", "#CCBB44", "#EE6677", "#AA3377"), strict=True):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twin import errors
+from twin.figures import new_figure
 from twin.monitor import run_length
 
 WEIGHTS = (0.05, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0)
@@ -73,9 +74,7 @@ class ChartReport:
     def plot(self) -> Any:
         """Figure of the statistics, the region within the limits shaded, alarms marked."""
         import numpy as np
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(9, 2.6 * len(self.statistics)), layout="constrained")
+        figure = new_figure(9, 2.6 * len(self.statistics))
         for k, (name, series) in enumerate(self.statistics.items()):
             axes = figure.add_subplot(len(self.statistics), 1, k + 1)
             low, high = self.limits[name]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twin import errors
+from twin.figures import new_figure
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -52,9 +53,7 @@ class PcaReport:
 
     def plot(self) -> Any:
         """Figure of both statistics over the rows with their limits."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(9, 5), layout="constrained")
+        figure = new_figure(9, 5)
         for k, (name, value, limit) in enumerate((("T2", self.t2, self.t2_limit), ("SPE", self.spe, self.spe_limit))):
             axes = figure.add_subplot(2, 1, k + 1)
             axes.axhspan(0, limit, color="tab:green", alpha=0.12)

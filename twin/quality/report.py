@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from twin import errors
+from twin.figures import new_figure
 
 KINDS = ("bad", "gap", "clock", "duplicate", "frozen", "saturated", "spike", "limits", "mixed-up unit", "constant",
          "twin tag",
@@ -137,16 +138,11 @@ class QualityReport:
         MissingExtraError
             Without matplotlib.
         """
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as e:
-            raise errors.MissingExtraError("Plots need matplotlib, which is not installed. Install it with "
-                                           "'pip install twinworks[plot]'.") from e
         runs, tags = (list(dict.fromkeys(getattr(r, k) for r in self.rows)) for k in ("run", "tag"))
         grid = [[float("nan")] * len(runs) for _ in tags]
         for r in self.rows:
             grid[tags.index(r.tag)][runs.index(r.run)] = r.score
-        figure = Figure(figsize=(2.5 + 0.7 * max(len(runs), 2), 1.2 + 0.35 * max(len(tags), 2)), layout="constrained")
+        figure = new_figure(2.5 + 0.7 * max(len(runs), 2), 1.2 + 0.35 * max(len(tags), 2))
         axes = figure.add_subplot()
         image = axes.imshow(grid or [[float("nan")]], vmin=0, vmax=100, cmap="RdYlGn", aspect="auto")
         axes.set_xticks(range(len(runs)), runs, rotation=30, ha="right")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twin import errors
+from twin.figures import new_figure
 
 if TYPE_CHECKING:
     from twin.simulation.comparison import Comparison
@@ -19,16 +20,9 @@ DATA, LIMIT, PHASE, TEXT = "#333333", "#D55E00", "#888888", "#222222"
 
 def figure(panels: int, columns: int | None = None, width: float = 3.6, height: float = 2.3) -> tuple[Any, list[Any]]:
     """Figure with `panels` axes in a grid, not tied to any window or global state."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise errors.MissingExtraError("Plots need matplotlib, which is not installed. "
-                                       "Run: pip install 'twinworks[plot]'.", extra="plot") from None
     columns = columns or min(panels, 3 if panels > 4 else 2)
     rows = math.ceil(panels / columns)
-    fig = Figure(figsize=(width * columns, height * rows + 0.3), layout="constrained")
-    FigureCanvasAgg(fig)
+    fig = new_figure(width * columns, height * rows + 0.3)
     grid = fig.subplots(rows, columns, squeeze=False)
     axes = [a for row in grid for a in row]
     for spare in axes[panels:]:
