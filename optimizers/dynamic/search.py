@@ -118,6 +118,11 @@ class Found:
         return self.cost < other.cost if self.usable else self.violation < other.violation
 
 
+def same_grid(a: Grid, b: Grid) -> bool:
+    """True where both have the same points."""
+    return a.plan is b.plan and (a.degree, a.elements, a.extra) == (b.degree, b.elements, b.extra)
+
+
 class Search:
     """Searches on one plan; solvers are kept by grid."""
 
@@ -132,6 +137,7 @@ class Search:
         self.other: Search | None = None
         self.share = 1.0  # of the time that is left, for one solve
         self.built: float | None = None  # when the first solve began
+        self.known: dict[int, tuple[Grid, Decisions, replay.Played]] = {}  # starts, simulated, until they are solved from
 
     def grid(self, plan: Plan, decisions: Decisions | None = None) -> Grid:
         """The grid to begin with: the intervals, split where the run of `decisions` bends too much for one element."""
@@ -141,8 +147,7 @@ class Search:
         if decisions is None:
             return grid
         for _ in range(SPLITS):
-            played = replay.play(plan, grid, decisions, rtol=replay.START_RTOL, dense=replay.DENSE,
-                                 execution=self.options.execution)
+            played = self._played(plan, grid, decisions)
             if not replay.reached(played.trajectory, float(sum(decisions.durations))):
                 break
             bent = replay.curvature(plan, grid, played)
@@ -151,6 +156,19 @@ class Search:
                 break
             grid = grid.split([int(n) for n in pieces])
         return grid
+
+    def _played(self, plan: Plan, grid: Grid, decisions: Decisions) -> replay.Played:
+        """Decisions simulated on a grid, with points between; kept until they are solved from."""
+        played = self._known(grid, decisions)
+        if played is None:
+            played = replay.play(plan, grid, decisions, dense=replay.DENSE, execution=self.options.execution)
+            self.known[id(decisions)] = grid, decisions, played
+        return played
+
+    def _known(self, grid: Grid, decisions: Decisions) -> replay.Played | None:
+        """What is known of decisions on a grid."""
+        known = self.known.get(id(decisions))
+        return known[2] if known is not None and known[1] is decisions and same_grid(known[0], grid) else None
 
     def prepared(self, grid: Grid) -> tuple[Transcription, Any]:
         """Transcription and solver of a grid."""
@@ -206,7 +224,9 @@ class Search:
         plan = grid.plan
         tr, solver = self.prepared(grid)
         if path is None:
-            begin = replay.play(plan, tr.grid, decisions, rtol=replay.START_RTOL, execution=self.options.execution)
+            begin = self._known(tr.grid, decisions) or replay.play(plan, tr.grid, decisions, rtol=replay.START_RTOL,
+                                                                   execution=self.options.execution)
+            self.known.pop(id(decisions), None)
             path = begin.path if replay.reached(begin.trajectory, float(sum(decisions.durations))) else None
         data = solver.data()
         filling.fill(tr, data, decisions, path, margins, within)
@@ -252,7 +272,7 @@ class Search:
 
         grid = self.grid(plan)
         none = np.zeros(len(grid.edges))
-        played = replay.play(plan, grid, decisions, dense=replay.DENSE, execution=self.options.execution)
+        played = self._played(plan, grid, decisions)
         truth = self._truth(plan, grid, decisions, played)
         return Found(plan, grid, decisions, Status.FEASIBLE, truth[1], truth[1], truth[0], 0.0, truth[2], truth[3], played,
                      [(none, none)] * len(plan.limits), None, None, 0, "the start, simulated")
