@@ -16,18 +16,17 @@ def new_figure(width: float, height: float) -> Any:
     MissingExtraError
         Without matplotlib.
     """
-    return _kind()(figsize=(width, height), layout="constrained")
-
-
-@functools.cache
-def _kind() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise errors.MissingExtraError("Plots need matplotlib, which is not installed. "
                                        "Run: pip install 'twinworks[plot]'.", extra="plot") from None
+    return _shown(Figure)(figsize=(width, height), layout="constrained")
 
-    class Shown(Figure):
+
+@functools.cache
+def _shown(base: Any) -> Any:
+    class Shown(base):  # type: ignore[misc]
         """Notebooks ask an object for `_repr_png_`; a plain Figure answers only where pyplot has been set up."""
 
         def _repr_png_(self) -> bytes:
@@ -37,5 +36,5 @@ def _kind() -> Any:
             self.savefig(buffer, format="png", dpi=90, bbox_inches="tight")
             return buffer.getvalue()
 
-    Shown.__name__ = Shown.__qualname__ = "Figure"
+    Shown.__name__ = Shown.__qualname__ = base.__name__
     return Shown

@@ -20,10 +20,6 @@ def test_a_figure_is_shown_without_pyplot():
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch):
-    from twin import figures
-
-    figures._kind.cache_clear()
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(twin.errors.MissingExtraError, match=r"Plots need matplotlib.*twinworks\[plot\]"):
         new_figure(3, 2)
-    figures._kind.cache_clear()
